@@ -108,11 +108,11 @@ LOG_RETENTION_DAYS = frozenset(
 )
 LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})  # without CRITICAL: failures have the level ERROR
 EXPORT_RETENTION_DAYS = range(1, 3651)
-QUERY_SCAN_LIMIT_GB = range(1, 1_000_001)  # the minimum of Athena is 10 MB (API Reference, WorkGroupConfiguration)
+QUERY_SCAN_LIMIT_GB = range(1, 1_000_001)  # Athena allows 10 MB or more (API Reference, WorkGroupConfiguration)
 DEFAULT_CAPACITY = 100  # read and write capacity units with provisioned billing
 ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
-INVENTORY_DAYS = 14  # days after which S3 deletes an inventory, of which the tool audit reads only the newest
+INVENTORY_DAYS = 14  # expiry of inventories in days; the tool `audit` reads only the newest
 INVENTORY_PREFIX = "inventory"  # prefix of inventories in the log bucket
 # Optional fields of an inventory whose values are also in rows (S3 API Reference, InventoryConfiguration,
 # "OptionalFields"). Each inventory of versions has bucket, key, version ID, IsLatest and IsDeleteMarker.
@@ -997,7 +997,7 @@ def _allow_service(
 
 
 def _data_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Document:
-    """Return the policy of upload bucket and export bucket: no plain HTTP, and no objects with another encryption.
+    """Return the policy of the upload and export buckets, which denies plain HTTP and uploads with other encryption.
 
     The indexer could not read a differently encrypted object with HEAD. ``key_arn`` is the ARN of the bucket's KMS key;
     None means encryption with S3 managed keys (AES-256).
@@ -1238,7 +1238,7 @@ def settings_document(
 
 
 def item_type() -> str:
-    """Return the type in Glue of the column `item` of exported rows, which contains the attributes of a row."""
+    """Return the Glue type of the column `item` in the table `exported_rows`: a structure with all row attributes."""
 
     def struct(names: Mapping[str, str], *more: str) -> str:
         values = (f"{name}:struct<{GLUE_TYPES[kind]}>" for kind in names for name in names[kind].split())
@@ -1584,7 +1584,7 @@ class DeployedFunction(NamedTuple):
 
 
 class Analytics(NamedTuple):
-    """Resources of the key `analytics`."""
+    """Resources of the configuration key `analytics`."""
 
     bucket: aws.s3.Bucket
     table: aws.glue.CatalogTable
@@ -2265,7 +2265,7 @@ def _lifecycle_rule(rule_id: str, *, prefix: str = "", **action: Any) -> aws.s3.
 _ROOT = Path(__file__).resolve().parent
 _UNITS = ("readCapacity", "writeCapacity")
 _CAPACITY_PROPERTIES = (*_UNITS, *(f"globalSecondaryIndexes[0].{name}" for name in _UNITS))
-# Properties of the Glue table that the operators' tool `export` changes.
+# The operators' tool `export` changes these properties of the Glue table, so the program ignores their changes.
 _EXPORT_PROPERTIES = ("storageDescriptor.location", "parameters.export_arn", "parameters.export_time")
 
 

@@ -25,7 +25,7 @@ from operations.listing import KeyFilter
 CREATED = datetime(2026, 6, 1, tzinfo=UTC)
 FIELDS = ("size_bytes", "uploaded_at", "etag", "storage_class", "encryption")
 PERIOD = 100_000
-"""Each kind of difference is planted once in this number of versions."""
+"""Number of versions in a period. In each period, every kind of difference is planted once."""
 DELETED_AT = "TIMESTAMP '2026-02-02 12:00:00'"
 OBJECTS = {
     "missing": {},
@@ -61,7 +61,7 @@ KINDS = {
     **{10 * place: (name, changes) for place, (name, changes) in enumerate(OBJECTS.items())},
     **{10 * place + 9: (name, changes) for place, (name, changes) in enumerate(MARKERS.items())},
 }
-"""Maps the number of a version, modulo `PERIOD`, to the kind of its planted difference and to the wrong values."""
+"""Maps the number of a version within a period to the kind of its planted difference, and to the wrong values."""
 
 VERSIONS = """
     SELECT
@@ -148,7 +148,7 @@ def write(folder: Path, number: int) -> None:
 
 
 def _wrong(column: str) -> str:
-    """Return the SQL expression that replaces the values of a column by the planted wrong values."""
+    """Return the SQL expression of a column whose value is wrong in rows with a planted difference."""
     cases = [f"WHEN {place} THEN {changes[column]}" for place, (_, changes) in KINDS.items() if column in changes]
     return f"CASE kind {' '.join(cases)} ELSE {column} END"
 
@@ -194,11 +194,11 @@ def compare(folder: Path, memory: str) -> None:
         f"memory {peak:,.0f} MB, peak disk space {disk.peak / 1e6:,.0f} MB"
     )
     for place, (name, _) in KINDS.items():
-        print(f"  {name:<24} {found.get(place, 0):>8,}")  # noqa: T201  as above
+        print(f"  {name:<24} {found.get(place, 0):>8,}")  # noqa: T201  the result of the benchmark
     planted = {place: len(range(place, number, PERIOD)) for place in KINDS}
     false = sum(count for place, count in found.items() if place not in KINDS)
     total = sum(planted.values())
-    print(f"planted: {total:,}, found: {read:,}, false: {false:,}")  # noqa: T201  as above
+    print(f"planted: {total:,}, found: {read:,}, false: {false:,}")  # noqa: T201  the result of the benchmark
     if found != planted or read != total:
         sys.exit("the comparison did not find exactly the planted differences")
 
@@ -226,7 +226,7 @@ class Disk:
         while not self._stopped.wait(0.5):
             try:
                 size = sum(each.stat().st_blocks * 512 for each in self._folder.rglob("*"))
-            except FileNotFoundError:  # DuckDB has deleted a listed file.
+            except FileNotFoundError:  # DuckDB deleted a temporary file while the folder was listed.
                 continue
             self.peak = max(self.peak, size)
 

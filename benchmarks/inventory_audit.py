@@ -72,7 +72,7 @@ def write(folder: Path) -> None:
 
 def _parts(engine: Engine, source: Path) -> Iterator[tuple[int, str, int]]:
     """Divide a Parquet file into data files. Yield the number, the SQL source and the row count of each."""
-    [(rows,)] = engine.rows(f"SELECT count(*) FROM {parquet(source)}")  # noqa: S608  no value of a user
+    [(rows,)] = engine.rows(f"SELECT count(*) FROM {parquet(source)}")  # noqa: S608  the SQL text contains no values of users
     for number, first in enumerate(range(0, rows, PER_FILE)):
         last = min(first + PER_FILE, rows)
         numbered = parquet(source, options=", file_row_number = true")
@@ -93,7 +93,7 @@ def _write_inventory(engine: Engine, folder: Path) -> None:
     files = []
     for number, source, _ in _parts(engine, folder / "inventory.parquet"):
         path = base / "data" / f"{number:032x}.parquet"
-        query = f"SELECT {columns} FROM {source}"  # noqa: S608  no value of a user
+        query = f"SELECT {columns} FROM {source}"  # noqa: S608  the SQL text contains no values of users
         engine.execute(f"COPY ({query}) TO {literal(path)} (FORMAT parquet, COMPRESSION snappy)")
         content = path.read_bytes()
         checksum = md5(content, usedforsecurity=False).hexdigest()
@@ -123,7 +123,7 @@ def _write_export(engine: Engine, folder: Path) -> None:
     for number, source, rows in _parts(engine, folder / "objects.parquet"):
         path = export / DATA / f"{number:032x}.json.gz"
         form = "FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\t', COMPRESSION gzip"
-        engine.execute(f"COPY (SELECT {line} FROM {source}) TO {literal(path)} ({form})")  # noqa: S608  as above
+        engine.execute(f"COPY (SELECT {line} FROM {source}) TO {literal(path)} ({form})")  # noqa: S608  the SQL text contains no values of users
         checksum = base64.b64encode(md5(path.read_bytes(), usedforsecurity=False).digest()).decode()
         files.append(DataFile(key=f"{DATA}/{path.name}", items=rows, md5=checksum))
     total = sum(each.items for each in files)
@@ -146,7 +146,7 @@ class State(Aws):
         keys = ", ".join(str(each) for each in sorted({number // 3 for number in numbers}))
         with Engine(spill=folder / "spill") as engine:
             names = "key, version_id, uploaded_at, delete_marker, size_bytes, etag, storage_class"
-            query = f"SELECT {names} FROM read_parquet(?) WHERE {part.format('key')} IN ({keys})"  # noqa: S608  as above
+            query = f"SELECT {names} FROM read_parquet(?) WHERE {part.format('key')} IN ({keys})"  # noqa: S608  the SQL text contains no values of users
             for key, version_id, created, marker, size, etag, storage_class in engine.rows(
                 query, [str(folder / "inventory.parquet")]
             ):
@@ -162,14 +162,14 @@ class State(Aws):
                     )
                 )
             attributes = (*ROW, "delete_marker")
-            query = f"SELECT {', '.join(attributes)} FROM read_parquet(?) WHERE {part.format('object_id')} IN ({keys})"  # noqa: S608  as above
+            query = f"SELECT {', '.join(attributes)} FROM read_parquet(?) WHERE {part.format('object_id')} IN ({keys})"  # noqa: S608  the SQL text contains no values of users
             for values in engine.rows(query, [str(folder / "objects.parquet")]):
                 row = {
                     name: _python(value) for name, value in zip(attributes, values, strict=True) if value is not None
                 }
                 self._rows[row["object_id"]].append({name: value for name, value in row.items() if value is not False})
 
-    def parameter(self, name: str) -> str | None:  # noqa: ARG002  the parameters of `Aws`
+    def parameter(self, name: str) -> str | None:  # noqa: ARG002  overrides a method of `Aws`
         """Return no settings document, so that the audit does not compare the settings of the stack."""
         return None
 
@@ -177,46 +177,46 @@ class State(Aws):
         """Return the configuration of the indexer."""
         return self.function_configuration(name)
 
-    def function_configuration(self, function: str) -> Mapping[str, Any]:  # noqa: ARG002  as above
+    def function_configuration(self, function: str) -> Mapping[str, Any]:  # noqa: ARG002  overrides a method of `Aws`
         """Return the configuration of the indexer."""
         variables = {BUCKET_VARIABLE: "uploads", TABLE_VARIABLE: "objects"}
         return {"FunctionName": "indexer", "FunctionArn": FUNCTION, "Environment": {"Variables": variables}}
 
-    def failure_destination(self, function: str) -> str | None:  # noqa: ARG002  as above
+    def failure_destination(self, function: str) -> str | None:  # noqa: ARG002  overrides a method of `Aws`
         """Return None, because the fake indexer has no failure queue."""
         return None
 
     def require_bucket_owner(self, account: str) -> None:
         """Accept every account as the owner of the bucket."""
 
-    def notifications(self, bucket: str) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002  as above
+    def notifications(self, bucket: str) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002  overrides a method of `Aws`
         """Return a bucket notification without a key filter."""
         return [{"LambdaFunctionArn": FUNCTION, "Events": ["s3:ObjectCreated:*"]}]
 
-    def capacity(self, table: str) -> Capacity:  # noqa: ARG002  as above
+    def capacity(self, table: str) -> Capacity:  # noqa: ARG002  overrides a method of `Aws`
         """Return the capacity of an on-demand table."""
         return Capacity(read=None, write=None)
 
-    def table_size(self, table: str) -> TableSize:  # noqa: ARG002  as above
+    def table_size(self, table: str) -> TableSize:  # noqa: ARG002  overrides a method of `Aws`
         """Return the ARN of the table, which is also in the manifest of the export."""
         return TableSize(arn=TABLE, size_bytes=0, items=0)
 
-    def versions(self, bucket: str, *, prefix: str = "", after: str = "", page: int = 1000) -> Iterator[Version]:  # noqa: ARG002  as above
+    def versions(self, bucket: str, *, prefix: str = "", after: str = "", page: int = 1000) -> Iterator[Version]:  # noqa: ARG002  overrides a method of `Aws`
         """Return the versions of the object key `prefix`."""
         return iter(self._versions[prefix])
 
     def query_rows(
         self,
-        table: str,  # noqa: ARG002  as above
+        table: str,  # noqa: ARG002  overrides a method of `Aws`
         object_id: str,
         *,
-        consistent: bool = False,  # noqa: ARG002  as above
-        heads: bool = False,  # noqa: ARG002  as above
+        consistent: bool = False,  # noqa: ARG002  overrides a method of `Aws`
+        heads: bool = False,  # noqa: ARG002  overrides a method of `Aws`
     ) -> Iterator[Page]:
         """Yield one page with the rows of an object key."""
         yield Page(rows=tuple(self._rows[object_id]), units=0.5)
 
-    def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:  # noqa: ARG002  as above
+    def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:  # noqa: ARG002  overrides a method of `Aws`
         """Return the response to a HEAD request for an object version."""
         [version] = (each for each in self._versions[key] if each.version_id == version_id)
         return {
@@ -228,7 +228,7 @@ class State(Aws):
         }
 
 
-def _python(value: Any) -> Any:  # noqa: ANN401  a value of DuckDB
+def _python(value: Any) -> Any:  # noqa: ANN401  DuckDB returns values of any type
     """Convert a value from DuckDB to the format in which the indexer writes row attributes."""
     if isinstance(value, datetime):
         return format_time(value.replace(tzinfo=UTC))
@@ -264,7 +264,7 @@ def run(folder: Path, memory: str) -> None:
         f"({before:,.0f} MB before), peak size of the cache folder {disk.peak / 1e6:,.0f} MB"
     )
     false = sum(count for each, count in found.items() if each not in planted)
-    print(f"planted: {len(planted):,}, found: {found.total():,}, false: {false:,}")  # noqa: T201  as above
+    print(f"planted: {len(planted):,}, found: {found.total():,}, false: {false:,}")  # noqa: T201  the result of the benchmark
     for each, name in planted.items():
         if found[each] != 1:
             sys.exit(f"the difference {name!r} of version number {each} was reported {found[each]} times")

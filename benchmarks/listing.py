@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 WORKERS = (8, 16, 4, 1)
 BASE = "1 worker"
 VERSIONS, PAGE = 50_000, 1000
-# The bucket in the emulator is smaller. With smaller pages, its listing has a similar number of pages.
+# The emulator's bucket is smaller than the stub's. Smaller pages give a similar number of requests.
 EMULATED_VERSIONS, EMULATED_PAGE = 3_000, 100
-AT_MOST = 0.5  # maximum ratio of the durations with eight requests and with one
+AT_MOST = 0.5  # Goal: a listing with eight concurrent requests takes at most half of the time of a listing with one.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 
 

@@ -42,7 +42,7 @@ def serve(number: int) -> ThreadingHTTPServer:
     class Stub(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
-        wbufsize = -1  # Buffered output sends HTTP headers and body in one packet.
+        wbufsize = -1  # With buffered output, HTTP headers and body are sent in one packet.
 
         def do_GET(self) -> None:
             """Respond to a ListObjectVersions request after the latency of S3."""

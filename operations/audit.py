@@ -44,7 +44,7 @@ GRACE = 10.0
 """Seconds between the two comparisons of a row. The indexer usually writes a row within two seconds of the upload.
 Lambda retries a failed event only after a minute, so the audit reports the row of such an event as missing."""
 
-SMALL_PAGE = 50  # a larger page for the versions of one key would only contain more versions of other keys
+SMALL_PAGE = 50  # page size to list one key: a larger page would contain other keys
 TOOL = "audit"
 
 ListedKey = tuple[str, tuple[Version, ...]]
@@ -91,7 +91,7 @@ class Audit:
         self._now = now
         self._reads = RateLimiter(default_read_rate(capacity), clock=clock, sleep=sleep)
         self._sends = RateLimiter(default_event_rate(capacity), clock=clock, sleep=sleep)
-        self._limit = datetime.max.replace(tzinfo=UTC)  # An inventory contains all versions before this time.
+        self._limit = datetime.max.replace(tzinfo=UTC)  # The inventory must contain all versions before this time.
         self._listed = Digests()
         self._differing: dict[str, set[str]] = {}  # Maps object keys to IDs of versions that differ from their rows.
 
@@ -138,10 +138,10 @@ class Audit:
         self._recheck(progress)
 
     def confirm(self, comparison: Comparison, progress: Progress) -> None:
-        """Report the differences of a comparison with an inventory that exist now, and add its counts.
+        """Compare the candidates of an inventory comparison again, and report the differences that still exist.
 
         Args:
-            comparison: the differences between the inventory and the rows, which are older than any pending event.
+            comparison: candidates for differences between the inventory and the rows, older than pending events.
             progress: the display of the progress.
         """
         if text := comparison.duration(self._reads.per_second):

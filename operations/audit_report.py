@@ -37,7 +37,7 @@ class AuditReport(Counts):
     """The results of an audit.
 
     Attributes:
-        unlisted: number of versions that the bucket and the table contain, but that the inventory should have listed.
+        unlisted: number of versions that the inventory lacks although the bucket and the table contain them.
         heads: object versions whose row was compared with the response of a HEAD request.
         unreadable: object versions for which S3 returned no response to HEAD, because they were deleted or are lost.
         rechecked: versions that differed in the first comparison.
@@ -61,7 +61,7 @@ class ComparedKey:
         findings: the differences.
         heads: number of versions that were compared with the response of a HEAD request.
         unreadable: number of versions for which a HEAD request returned no attributes.
-        unlisted: number of versions that the bucket and the table contain, but that the inventory should have listed.
+        unlisted: number of versions that the inventory lacks although the bucket and the table contain them.
     """
 
     findings: list[Finding]

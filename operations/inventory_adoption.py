@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class InventoryAdoption:
-    """Adds the stack's S3 Inventory configuration to an existing bucket, for `adopt --inventory`.
+    """Implements `adopt --inventory`: adds the stack's S3 Inventory configuration to an existing bucket.
 
     Args:
         aws: client for AWS calls in the region of the stack.
@@ -72,7 +72,7 @@ class InventoryAdoption:
         Raises:
             OperatorError: an AWS call failed, or the bucket has another configuration with the ID of the stack.
         """
-        # S3 has no conditional write. If another program adds a configuration with this ID now, it is replaced.
+        # S3 has no conditional write: this call replaces a configuration with the same ID that was added meanwhile.
         if self.examine():
             return
         self.sent = True

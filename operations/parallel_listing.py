@@ -95,7 +95,7 @@ class Range:
         continues = page.following is not None and self.contains(page.following.key)
         if not continues:
             return versions, False
-        assert page.following is not None  # for mypy: `continues` implies this condition
+        assert page.following is not None  # mypy does not infer this from `continues`.
         self.position = page.following
         keys = [each.key for each in page.versions]
         self.characters = "".join(sorted({*"".join(keys[:: len(keys) // SAMPLED_KEYS + 1])}))
@@ -119,7 +119,7 @@ class BoundarySearch:
         self._shortest = len(prefix)
 
     def find(self, current: str, last: str | None, characters: str) -> str | None:
-        """Return a boundary after the key `current` that is followed by keys of the range, or None.
+        """Find a boundary after the key `current` and before some other key of the range. Return None if there is none.
 
         Args:
             current: a listed key.
@@ -225,7 +225,7 @@ class Ranges:
     def start(self) -> bool:
         """Start a page request for each range, and searches in idle threads. Return whether requests are running."""
         for each in self._unlisted:
-            if not each.busy:  # Only idle workers divide ranges, so each range has a worker.
+            if not each.busy:  # Only an idle worker divides a range, so there are never more ranges than workers.
                 each.busy = True
                 self._pages[self._start_page(each)] = each
         for each in self._unlisted:
@@ -275,7 +275,7 @@ class Ranges:
 
 
 def _after_prefix(key: str, length: int) -> str:
-    """Return the boundary of the prefix with `length` + 1 characters: a string that follows all keys with the prefix.
+    """Return a string that follows all keys that begin with the first `length` + 1 characters of a key.
 
     Returns:
         The prefix with its last character replaced by the next code point; empty if there is no such string.

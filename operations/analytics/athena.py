@@ -284,7 +284,7 @@ def _message(state: AthenaQuery) -> str:
     return f"cannot run the query in Athena: {reason}. {remedy}".rstrip(". ")
 
 
-def _value(text: str | None, kind: str) -> Any:  # noqa: ANN401  a value of any column
+def _value(text: str | None, kind: str) -> Any:  # noqa: ANN401  a column may have any type
     """Convert a value in a query result from Athena's text to a Python value of the column's type."""
     if text is None:
         return None

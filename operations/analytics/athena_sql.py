@@ -60,7 +60,8 @@ def _query(sql: str) -> exp.Query:
     """Parse an SQL text. Raise an OperatorError unless it is one SELECT statement that writes nothing."""
     logging.getLogger("sqlglot").setLevel(logging.ERROR)  # sqlglot's warnings would repeat the tool's error message
     parsed = sqlglot.parse(sql, read=DUCKDB)
-    statements = [each for each in parsed if not isinstance(each, exp.Semicolon | None)]  # without comments
+    # A comment after a semicolon is a statement for sqlglot.
+    statements = [each for each in parsed if not isinstance(each, exp.Semicolon | None)]
     if len(statements) != 1:
         raise OperatorError(f"the SQL text has {len(statements)} statements: give exactly one SELECT statement")
     [statement] = statements
@@ -121,7 +122,7 @@ def _add_relation(query: exp.Query) -> None:
 
 
 def _is_cte(table: exp.Table) -> bool:
-    """Return whether the query's WITH clauses define a table. A definition can use only the definitions before it."""
+    """Return whether a table is a common table expression, which a WITH clause defines before its use."""
     name = table.name.lower()
     inside: Any = table
     node: Any = table.parent

@@ -29,7 +29,7 @@ SIZE_CLASSES = {
 """Maps the smallest size in bytes of each size class to the title. A size of 5 GiB belongs to the class up to 5 GiB."""
 
 
-def cell(value: Any, kind: ColumnKind) -> str:  # noqa: ANN401  a value of any column
+def cell(value: Any, kind: ColumnKind) -> str:  # noqa: ANN401  a column may have any type
     """Return a value of the report as text. Unprintable characters in object keys and other user texts are escaped.
 
     Args:

@@ -203,7 +203,7 @@ def athena_relation(source: str) -> str:
     columns = ", ".join(f"{each.in_athena} AS {each.name}" for each in COLUMNS if each.path)
     place = f"row_number() OVER (PARTITION BY object_id, deleted_at IS NULL ORDER BY {NEWEST_FIRST}) AS place"
     return (
-        f"SELECT {names}, {EXISTS_NOW} AS exists_now, {EXISTS_NOW} AND place = 1 AS is_current "  # noqa: S608  contains no text of users
+        f"SELECT {names}, {EXISTS_NOW} AS exists_now, {EXISTS_NOW} AND place = 1 AS is_current "  # noqa: S608  the SQL text contains no values of users
         f"FROM (SELECT {names}, {place} FROM (SELECT {columns} FROM {source}) AS exported) AS ordered"
     )
 
@@ -214,7 +214,7 @@ def item_type() -> str:
 
 
 def _struct(columns: tuple[Column, ...], depth: int = 0) -> str:
-    """Return the DuckDB type of a map in a row. The structure has one field for each value that a column reads."""
+    """Return the DuckDB type of a map attribute such as `content`: a structure with the values that columns read."""
     groups: dict[str, list[Column]] = {}
     for each in columns:
         groups.setdefault(each.path[depth], []).append(each)

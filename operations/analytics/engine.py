@@ -58,14 +58,16 @@ class Engine:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "temp_directory": str(spill),
-            "preserve_insertion_order": "false",  # Keeping the order needs memory, and queries have ORDER BY.
+            # To keep the order of rows in files, DuckDB needs memory. Queries sort their results instead.
+            "preserve_insertion_order": "false",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",  # SQL must not read Python variables.
+            "python_enable_replacements": "false",  # SQL of users must not read Python variables.
         }
         with translated_errors():
             self.connection = duckdb.connect(":memory:", config=config)
-            self.connection.execute("SET TimeZone = 'UTC'")  # for now() and casts; times in rows are in UTC
+            # Rows contain times in UTC. The setting applies to now() and to casts.
+            self.connection.execute("SET TimeZone = 'UTC'")
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +84,7 @@ class Engine:
         """
         permitted = ", ".join(map(literal, [*files, *([writable] if writable else [])]))
         with translated_errors():
-            self.connection.execute(f"CREATE VIEW objects AS SELECT * FROM {parquet(*files)}")  # noqa: S608  a view has no parameters
+            self.connection.execute(f"CREATE VIEW objects AS SELECT * FROM {parquet(*files)}")  # noqa: S608  the SQL of a view cannot have parameters
             self.connection.execute(f"SET allowed_paths = [{permitted}]")
             self._lock()
 
@@ -155,19 +157,20 @@ class Engine:
             OperatorError: `select` would reject the statement, or the file cannot be written.
         """
         with translated_errors():
-            query = self._without_huge_integers(f"{_query(sql)}\n")  # The line end ends a comment in the last line.
+            # If the statement ends with a comment, the line end terminates the comment.
+            query = self._without_huge_integers(f"{_query(sql)}\n")
             copied = self.execute(f"COPY ({query}) TO {literal(path)} (FORMAT parquet, USE_TMP_FILE false)")
             [(rows,)] = copied.fetchall()
         return int(rows)
 
     def _without_huge_integers(self, query: str) -> str:
         """Cast HUGEINT columns to DECIMAL, because DuckDB writes HUGEINT to Parquet as DOUBLE, which is not exact."""
-        described = self.execute(f"DESCRIBE SELECT * FROM ({query})").fetchall()  # noqa: S608  a checked query
+        described = self.execute(f"DESCRIBE SELECT * FROM ({query})").fetchall()  # noqa: S608  the query was checked: it only reads
         huge = ['"' + name.replace('"', '""') + '"' for name, kind, *_ in described if kind in HUGE_INTEGERS]
         if not huge:
             return query
         casts = ", ".join(f"CAST({name} AS DECIMAL(38, 0)) AS {name}" for name in huge)
-        return f"SELECT * REPLACE ({casts}) FROM ({query})"  # noqa: S608  a checked query
+        return f"SELECT * REPLACE ({casts}) FROM ({query})"  # noqa: S608  the query was checked: it only reads
 
 
 def literal(value: Path | str) -> str:
@@ -214,7 +217,8 @@ def _statement(sql: str) -> duckdb.Statement:
         OperatorError: the text has no statement or several, or the statement can write.
     """
     statement = _single(sql)
-    if statement.type == duckdb.StatementType.EXPLAIN:  # EXPLAIN ANALYZE executes the statement.
+    # EXPLAIN ANALYZE executes the explained statement, which must not write.
+    if statement.type == duckdb.StatementType.EXPLAIN:
         explained = EXPLAIN_PREFIX.sub("", statement.query)
         if _single(explained).type != duckdb.StatementType.SELECT:
             raise OperatorError("EXPLAIN is only allowed for a SELECT statement, because the relation is read-only")
@@ -257,7 +261,8 @@ def _message(error: duckdb.Error) -> str:
         case duckdb.CatalogException() if "Table with name" in text:
             remedy = f"The only table is objects; {COLUMNS_HELP}"
         case duckdb.BinderException() if "No function matches" in text:
-            text = text.partition(" Candidate functions:")[0].rstrip(".")  # omits all signatures of the function
+            # DuckDB's message also lists all signatures of the function.
+            text = text.partition(" Candidate functions:")[0].rstrip(".")
             remedy = COLUMNS_HELP
         case duckdb.CatalogException() | duckdb.BinderException():
             remedy = COLUMNS_HELP
@@ -266,7 +271,7 @@ def _message(error: duckdb.Error) -> str:
         case duckdb.PermissionException():
             remedy = "A query can only read the relation objects. It cannot read files or URLs, or load extensions"
         case duckdb.OutOfMemoryException():
-            text = text.partition(" Possible solutions:")[0]  # Users cannot change DuckDB's settings.
+            text = text.partition(" Possible solutions:")[0]  # DuckDB suggests settings that users cannot change.
             remedy = "Increase the limit with --memory, such as --memory 4GB, or set TAPSTACK_CACHE to a larger disk"
     # If one of several writing threads fails, DuckDB's exception contains a JSON document instead of a message.
     if match := re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text):

@@ -225,7 +225,7 @@ def _read(path: Path) -> bytes:
         raise OperatorError(f"cannot read {path}: {error.strerror}.") from error
 
 
-def _json(text: bytes, path: str) -> Any:  # noqa: ANN401  a JSON value
+def _json(text: bytes, path: str) -> Any:  # noqa: ANN401  JSON values have any type
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # The JSON parser raises RecursionError for deeply nested values.
@@ -241,7 +241,7 @@ def _has_time_zone(text: str) -> bool:
     return time.tzinfo is not None
 
 
-def _data_file(values: Any, path: str) -> DataFile:  # noqa: ANN401  a JSON value
+def _data_file(values: Any, path: str) -> DataFile:  # noqa: ANN401  JSON values have any type
     match values:
         case {"dataFileS3Key": str(key), "itemCount": int(items), "md5Checksum": str(md5)}:
             file = DataFile(key=key, items=items, md5=md5)

@@ -30,7 +30,7 @@ UNLIMITED = 1_000_000
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")
 
 
-def json_value(value: Any) -> Any:  # noqa: ANN401  a value of any column
+def json_value(value: Any) -> Any:  # noqa: ANN401  a column may have any type
     """Convert a value of a query result to a JSON value. Times become ISO 8601 texts in UTC, which end with `Z`."""
     match value:
         case datetime():
@@ -50,7 +50,7 @@ def json_value(value: Any) -> Any:  # noqa: ANN401  a value of any column
     return value
 
 
-def csv_cell(value: Any) -> Any:  # noqa: ANN401  a value of any column
+def csv_cell(value: Any) -> Any:  # noqa: ANN401  a column may have any type
     """Convert a value of a query result to a CSV value.
 
     An apostrophe is added to texts that a spreadsheet program would run as formulas. Maps and lists become JSON texts.
@@ -112,7 +112,7 @@ def write_table(result: QueryResult, stream: TextIO) -> int:
         table.add_row(*(Text(_shown(each)) for each in row))
     if stream.isatty():
         Console(file=stream).print(table)
-    else:  # Programs such as grep need one line per row.
+    else:  # In a pipe, each row is one line, for programs such as grep.
         console = Console(file=io.StringIO(), width=UNLIMITED, color_system=None)
         with console.capture() as captured:
             console.print(table)
@@ -139,7 +139,7 @@ def _distinct(names: Iterable[str]) -> list[str]:
     return found
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401  a value of any column
+def _shown(value: Any) -> str:  # noqa: ANN401  a column may have any type
     if value is None:
         return ""
     if isinstance(value, Mapping | list | tuple):

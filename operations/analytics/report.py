@@ -156,7 +156,7 @@ def create_report(
         rows = run(f"{selection}{sql}LIMIT $limit", {**parameters, "limit": limit})
         total = totals[section.total] if section.total else len(rows)
         if not section.total and len(rows) == limit:
-            counting = f"{selection}SELECT count(*) AS total FROM (\n{sql}) AS counted"  # noqa: S608  contains no text of users
+            counting = f"{selection}SELECT count(*) AS total FROM (\n{sql}) AS counted"  # noqa: S608  the SQL text contains no values of users
             [counted] = run(counting, parameters)
             total = counted["total"]
         return Table(section=section, rows=tuple(rows), more=total - len(rows))
@@ -176,11 +176,11 @@ def _selection(filters: Filters, relation: str, section: Section) -> tuple[str, 
     The clause is prepended to a named query. Therefore, the named queries have no WITH clauses.
     """
     where, parameters = filters.where(section.time)
-    selected = f"SELECT * FROM {relation}" + f" WHERE {where}" * bool(where)  # noqa: S608  contains no text of users
+    selected = f"SELECT * FROM {relation}" + f" WHERE {where}" * bool(where)  # noqa: S608  the SQL text contains no values of users
     return f"WITH objects AS ({selected})\n", parameters
 
 
-def _json(value: Any) -> Any:  # noqa: ANN401  a value of any column
+def _json(value: Any) -> Any:  # noqa: ANN401  a column may have any type
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds") + "Z"
     return value.isoformat() if isinstance(value, date) else value

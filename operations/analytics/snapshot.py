@@ -84,7 +84,8 @@ class Cache:
         self.folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not any(folder.iterdir()):  # Modes of folders such as /tmp must not change.
+            # The permissions of a folder with other files, such as /tmp, must not change.
+            if not any(folder.iterdir()):
                 folder.chmod(0o700)
             status = folder.stat()
         except OSError as error:
@@ -169,8 +170,9 @@ class Cache:
                     path.chmod(0o600)
             except OSError as error:
                 raise OperatorError(f"cannot write to the cache folder {self.folder}: {error.strerror}") from error
-            if Snapshot.read(folder) is None:  # Another process may have written it.
-                shutil.rmtree(folder, ignore_errors=True)  # A user may have deleted one of its files.
+            if Snapshot.read(folder) is None:  # Another process may have written the same snapshot.
+                # A damaged snapshot, of which a user has deleted a file, is replaced.
+                shutil.rmtree(folder, ignore_errors=True)
                 with suppress(OSError):
                     unfinished.rename(folder)
         found = Snapshot.read(folder)

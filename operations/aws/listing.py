@@ -91,6 +91,6 @@ def parse_time(value: str | float) -> datetime:
         try:
             return datetime.fromisoformat(value)
         except ValueError:
-            pass  # The parser of botocore parses other formats.
+            pass  # If the text has another format, botocore's parser below parses it.
     # botocore's `parse_timestamp` accepts numbers, but its type stubs declare only str.
     return parse_timestamp(cast("str", value))

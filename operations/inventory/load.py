@@ -164,7 +164,7 @@ def _query(inventory: Inventory, paths: Sequence[Path]) -> str:
         source = f"read_csv([{files}], {form}, columns = {{{types}}}, hive_partitioning = false)"
     else:
         source = parquet(*paths)
-    return f"SELECT {columns} FROM {source}"  # noqa: S608  the text has no values of a user but paths
+    return f"SELECT {columns} FROM {source}"  # noqa: S608  the SQL text contains only quoted paths
 
 
 def _value(column: InventoryColumn, inventory: Inventory) -> str:
@@ -175,8 +175,8 @@ def _value(column: InventoryColumn, inventory: Inventory) -> str:
         if inventory.format == CSV:
             value = _csv_value(column, f"nullif(c{inventory.schema.index(column.csv)}, '')")
         elif column.type == "TIMESTAMP":
-            return f"make_timestamp(epoch_us({value}))"  # The values may have a time zone.
-    if column.name == "version_id":  # The field is empty for the version `null`.
+            return f"make_timestamp(epoch_us({value}))"  # In some Parquet inventories, the times have a time zone.
+    if column.name == "version_id":  # S3 writes an empty field for the version ID `null`.
         return f"coalesce(nullif({value}, ''), '{NULL_VERSION}')"
     if column.name == "delete_marker":
         return f"coalesce(CAST({value} AS BOOLEAN), false)"
@@ -203,7 +203,7 @@ def _csv_value(column: InventoryColumn, value: str) -> str:
 
 
 def _check(inventory: Inventory, engine: Engine, target: Path) -> int:
-    """Return the number of rows. Raise an OperatorError if a row is incomplete or is of another bucket."""
+    """Return the number of rows in a loaded inventory. Reject incomplete rows, and rows of other buckets."""
     complete = "isfinite(uploaded_at) IS TRUE AND (delete_marker OR (size_bytes IS NOT NULL AND etag IS NOT NULL))"
     others = "count(*) FILTER (bucket IS DISTINCT FROM ?)"
     sql = f"SELECT count(*), {others}, count(*) FILTER (key IS NULL OR NOT ({complete}))"

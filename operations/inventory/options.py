@@ -18,7 +18,7 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
         "--from-inventory",
         type=inventory_path,
         nargs="?",
-        const=True,  # argparse would pass a text to `type`
+        const=True,  # The constant is not a text, because argparse would pass a text to `type`.
         metavar="PATH",
         help="compare an S3 Inventory with an export of the table at the same time, instead of listing the bucket and "
         "scanning the table. PATH is a folder, a manifest.json or an s3:// URL (default: the newest inventory of the "

@@ -173,7 +173,7 @@ class RemotePlace(Place):
         return [f"s3://{self._bucket}/{each.rstrip('/')}" for each in found]
 
     def read(self, folder: str, name: str) -> bytes | None:
-        # The keys are listed first. If s3:ListBucket has a condition, a GET request for an absent key is denied.
+        # The keys are listed first, because S3 can deny a GET request for an absent key (condition of s3:ListBucket).
         prefix = f"{folder}/".removeprefix(f"s3://{self._bucket}/")
         _, keys = self._aws.list_folder(self._bucket, prefix)
         return self._aws.read_file(self._bucket, prefix + name) if prefix + name in keys else None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 USUAL_AGE = timedelta(days=3)
-"""Age of the newest inventory above which the audit prints a note. With a daily configuration, it is younger."""
+"""Age of the newest inventory above which the audit prints a note. Daily inventories are usually younger."""
 USUAL_SKEW = timedelta(days=1)
 """Difference between the time of the inventory and the time of the rows above which the audit prints a remedy."""
 
@@ -160,7 +160,7 @@ class Snapshotter:
                 "--from-inventory: the stack configures no S3 Inventory: set the configuration key inventory to true "
                 "and run `pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
             )
-        # Inventories of another configuration in the same folder may be incomplete, because it may have a filter.
+        # Only inventories of the stack's own configuration are read. Other configurations may have filters.
         return place(f"{location}/{bucket}/{self._configuration}", self._aws, bucket=bucket)
 
     def _reader(self, inventory: Inventory, progress: Progress) -> Callable[[Engine], Snapshot]:

@@ -1,4 +1,4 @@
-"""The tool `cache`: deletes the cached rows of tables."""
+"""The tool `cache`: deletes the rows that `sql`, `report`, `export` and `audit` have cached."""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 

@@ -1,4 +1,4 @@
-"""The tool `report`: describes the rows of a table as text, as JSON and as one HTML file."""
+"""The tool `report`: summarizes the rows of the table as text, JSON or one HTML file."""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from operations.output import Progress
 
 DEFAULT_SIZE = (100, 24)
-"""Columns and lines of an output that is not a terminal."""
+"""Assumed width and height in characters if the output is not a terminal."""
 
 
 class ReportTool:
@@ -36,7 +36,7 @@ class ReportTool:
         options: the parsed options.
         source: source of the rows for DuckDB.
         cache: the cache of snapshots.
-        athena: the stack's Athena workgroup; None to run the queries in DuckDB.
+        athena: runs queries in the stack's Athena workgroup; None to run them in DuckDB.
     """
 
     def __init__(self, options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> None:
@@ -54,7 +54,7 @@ class ReportTool:
         self._report: Report | None = None
 
     def run(self, progress: Progress) -> int:
-        if self._html:  # The path is checked first, because a large report takes time.
+        if self._html:  # An unusable path must fail before the queries run.
             if not self._html.parent.is_dir():
                 raise OperatorError(f"cannot write {self._html}: there is no folder {self._html.parent}. Create it")
             if self._html.exists() and not self._html.is_file():

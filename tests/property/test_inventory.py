@@ -91,9 +91,9 @@ def test_audit_from_an_inventory_reports_the_findings_of_an_audit_by_listing(
 ) -> None:
     counts: Counter[str] = Counter()
     with TemporaryDirectory() as folder, Engine(spill=Path(folder, "spill")) as engine:
-        engine.connection.execute("SET threads = 1")  # With small files, more threads are slower.
+        engine.connection.execute("SET threads = 1")  # For small files, DuckDB is faster with one thread.
         for number in nonempty(range(batch * BATCH, (batch + 1) * BATCH)):
             own = Path(folder, str(number))
             own.mkdir()
             counts += compare(Snapshots(random.Random(number)), engine, own)  # noqa: S311  test data
-    record_property("inventories", dict(counts))  # pytest-xdist can transfer only plain dictionaries
+    record_property("inventories", dict(counts))  # pytest-xdist can transfer dictionaries, but not Counter objects.

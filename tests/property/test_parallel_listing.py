@@ -22,7 +22,7 @@ CHARACTERS = st.one_of(
     st.sampled_from("\x01\x1f\x7f\x80\ud7ff\ue000\uffff\U00010000\U0010ffff"),
     st.characters(codec="utf-8"),
 )
-"""Characters for object keys, with those at which the order of UTF-8 bytes could differ from another order."""
+"""Characters for object keys. Some of them have another order in UTF-16 than in UTF-8."""
 SHORT_KEYS = st.text(CHARACTERS, min_size=1, max_size=4)
 LONG_KEYS = st.builds(lambda end: "k" * (1024 - len(end.encode())) + end, SHORT_KEYS)
 FOLDERS = st.builds("{}{}".format, st.sampled_from(["a/", "a/2026/01/", "a/2026/02/", "b/", "é/"]), SHORT_KEYS)

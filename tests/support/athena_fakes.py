@@ -96,7 +96,7 @@ class AthenaAws(ExportingAws):
 
     def _page(self, sql: str) -> AthenaPage:
         """Run a query, and return the result in Athena's format: all values are texts, and NULL is None."""
-        if sql.startswith("CREATE"):  # This fake creates no view.
+        if sql.startswith("CREATE"):  # The fake accepts CREATE VIEW, but does not execute it.
             return AthenaPage(columns=(), types=(), rows=())
         cursor = self._connection().cursor().execute(to_duckdb(sql))
         described = cursor.description or []
@@ -116,10 +116,10 @@ class AthenaAws(ExportingAws):
                 connection = duckdb.connect(config={"threads": "1"})
                 files = f"{self.folder}/{location}*.json.gz"
                 source = f"read_json('{files}', columns = {{'Item': '{item_type()}'}})"
-                connection.execute(f"CREATE TABLE exported_rows AS SELECT Item FROM {source}")  # noqa: S608  the path of a test
+                connection.execute(f"CREATE TABLE exported_rows AS SELECT Item FROM {source}")  # noqa: S608  the SQL text contains only paths of the test
                 self.connections[location] = connection
             return self.connections[location]
 
 
-def _text(value: Any) -> str:  # noqa: ANN401  a value of any column
+def _text(value: Any) -> str:  # noqa: ANN401  a column may have any type
     return str(value).lower() if isinstance(value, bool) else str(value)

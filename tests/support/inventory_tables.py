@@ -38,7 +38,7 @@ COLUMNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeInventory(Inventory):
-    """Manifest of an inventory, with default values, and by default with all fields."""
+    """Inventory manifest with default values for tests. By default, it has all fields and no data files."""
 
     bucket: str = BUCKET
     created: datetime

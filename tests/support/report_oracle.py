@@ -197,7 +197,7 @@ class Expected:
                 dollars = (of_class * price.storage.dollars + of_names * standard) / 2**30
             rows.append(row | {"billed_bytes": billed, "dollars_per_month": dollars})
         rows.sort(key=lambda row: (-row["versions"], row["storage_class"].encode(), row["kind"]))
-        last = -1.0  # rows without a price
+        last = -1.0  # sorts rows without a price after all prices
         return sorted(
             rows, key=lambda row: last if row["dollars_per_month"] is None else row["dollars_per_month"], reverse=True
         )

@@ -31,7 +31,7 @@ DAYS = 365
 PROVISIONED, ON_DEMAND = StackSettings(), StackSettings(billing="on-demand")
 CHEAPEST = StackSettings(billing="on-demand", table_class="infrequent-access", index_projection="keys-only")
 DEFAULT_CAPACITY = Capacity(read=PROVISIONED.read_capacity, write=PROVISIONED.write_capacity)
-QUERY_UNITS = 0.5  # read units of an eventually consistent query of up to 4 KB
+QUERY_UNITS = 0.5  # DynamoDB read units of an eventually consistent query of up to 4 KB
 SCAN_UNITS = (Load(per_day=1).row_bytes + CONTENT_BYTES) / 8192  # A scan reads 8 KB per read unit.
 PARTS = (
     *("table_writes", "index_writes", "indexer_requests", "indexer_duration", "s3_requests", "log_ingestion"),
@@ -69,7 +69,7 @@ def test_scale_document_contains_the_calculated_monthly_bill(objects: int) -> No
 @pytest.mark.parametrize("objects", NUMBERS)
 def test_scale_document_contains_the_calculated_duration_and_cost_of_a_backfill(objects: int) -> None:
     million = bill(Load(per_day=10**6 / DAYS * 12), ON_DEMAND, months=1)
-    files = 10**6 / DAYS * 12 * 730 / 24  # files per month
+    files = 10**6 / DAYS * 12 * 730 / 24  # number of files per month
     cost = sum(each.dollars for each in million if each.part in PARTS) / files * objects
     durations = [
         duration(objects / default_event_rate(each)) for each in (DEFAULT_CAPACITY, Capacity(read=None, write=None))

@@ -73,11 +73,11 @@ def test_columns_of_the_relation_have_the_values_of_the_row_attributes(tmp_path:
         "checksum_type": "FULL_OBJECT",
         "uploaded_at": datetime(2026, 11, 22, 21, 40, 4),  # noqa: DTZ001  times of the relation have no time zone
         "upload_day": date(2026, 11, 22),
-        "deleted_at": datetime(2026, 11, 23, 8, 15, 30, 125000),  # noqa: DTZ001  as above
-        "expires_at": datetime(2027, 2, 21, 8, 15, 30),  # noqa: DTZ001  as above
+        "deleted_at": datetime(2026, 11, 23, 8, 15, 30, 125000),  # noqa: DTZ001  times of the relation have no time zone
+        "expires_at": datetime(2027, 2, 21, 8, 15, 30),  # noqa: DTZ001  times of the relation have no time zone
         "delete_marker": False,
-        "event_time": datetime(2026, 11, 22, 21, 40, 4, 512000),  # noqa: DTZ001  as above
-        "processed_at": datetime(2026, 11, 22, 21, 40, 5, 34000),  # noqa: DTZ001  as above
+        "event_time": datetime(2026, 11, 22, 21, 40, 4, 512000),  # noqa: DTZ001  times of the relation have no time zone
+        "processed_at": datetime(2026, 11, 22, 21, 40, 5, 34000),  # noqa: DTZ001  times of the relation have no time zone
         "exists_now": False,
         "is_current": False,
     }

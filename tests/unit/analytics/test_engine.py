@@ -154,10 +154,10 @@ def test_parquet_result_has_exact_sums_and_keeps_the_order_of_the_rows(folder: P
         assert engine.write_parquet(sql, path) == 300_000
     with duckdb.connect() as reader:
         source = f"read_parquet('{path}', file_row_number = true)"
-        found = reader.execute(f"SELECT * FROM {source} LIMIT 1")  # noqa: S608  a path of the test
+        found = reader.execute(f"SELECT * FROM {source} LIMIT 1")  # noqa: S608  the SQL text contains only a path of the test
         assert [each[0] for each in found.description or ()][:4] == ["number", 's"um', "a", "a_1"]
         wrong = 'file_row_number <> number OR "s""um" <> 9007199254740992 + number OR a_1 <> 2'
-        assert reader.execute(f"SELECT count(*) FROM {source} WHERE {wrong}").fetchall() == [(0,)]  # noqa: S608  as above
+        assert reader.execute(f"SELECT count(*) FROM {source} WHERE {wrong}").fetchall() == [(0,)]  # noqa: S608  the SQL text contains only a path of the test
 
 
 def test_query_that_exceeds_the_memory_limit_writes_intermediate_results_to_disk(folder: Path) -> None:

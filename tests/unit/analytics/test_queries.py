@@ -51,7 +51,7 @@ def test_prices_in_the_query_of_noncurrent_versions_are_the_list_prices() -> Non
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "totals"])
 def test_named_query_sorts_its_rows_in_a_unique_order(name: str) -> None:
-    """Otherwise, DuckDB and Athena could return rows with equal sort keys in different orders."""
+    """Without a unique order, DuckDB and Athena could return rows with equal sort keys in different orders."""
     tree = sqlglot.parse_one(named_query(name), read="duckdb")
     order = {each.this.name for each in tree.args["order"].expressions}
     if grouping := tree.args.get("group"):

@@ -155,7 +155,7 @@ def test_terminal_report_prints_the_number_of_omitted_rows_of_a_table(run: Run) 
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_report_of_a_table_with_no_row_or_one_row_has_all_parts(run: Run, tmp_path: Path, rows: int) -> None:
+def test_html_report_of_a_table_with_no_row_or_one_row_is_complete(run: Run, tmp_path: Path, rows: int) -> None:
     bucket = GeneratedBucket("uploads")
     for _ in range(rows):
         bucket.upload("a.txt", size=0)

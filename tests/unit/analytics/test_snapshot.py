@@ -53,7 +53,7 @@ def test_cache_folder_of_another_user_is_rejected(tmp_path: Path, monkeypatch: p
         Cache(tmp_path)
 
 
-def test_snapshot_that_another_process_writes_at_the_same_time_is_used(tmp_path: Path) -> None:
+def test_cached_rows_that_another_process_writes_at_the_same_time_are_used(tmp_path: Path) -> None:
     export, cache = write_export(tmp_path / "export", ROWS), Cache(tmp_path / "cache")
 
     def load(engine: Engine) -> Snapshot:

@@ -298,7 +298,7 @@ def test_audit_from_an_inventory_reports_only_differences_that_still_exist(snaps
     versions = [version("a"), version("b"), version("c"), version("d"), version("e")]
     old = [row(versions[0], size_bytes=6), row(version("gone")), *map(row, versions[2:])]
     comparison = snapshots.compare(list(map(listed, versions)), old)
-    # After both snapshots, the missing row of `b` was written, and the row of `c` was damaged.
+    # After the inventory and the export, the missing row of `b` was written, and the row of `c` was damaged.
     now = [row(versions[0], size_bytes=6), row(versions[1]), row(versions[2], etag="x"), *old[1:2], *old[3:]]
     aws = FakeAws(versions, now)
     audit, _ = confirmed(aws, comparison)

@@ -57,7 +57,7 @@ def read(path: Path, spill: Path, *, bucket: str = BUCKET, versioned: bool = Tru
 
 
 def expected(each: Version, *, latest: bool | None) -> tuple[object, ...]:
-    """Return the expected row of a loaded inventory for an object version."""
+    """Return the row that a loaded inventory must contain for an object version."""
     time = each.last_modified.replace(tzinfo=None)
     if each.marker:
         return (BUCKET, each.key, each.version_id, latest, True, None, time, None, None, "NOT-SSE", None)
@@ -325,7 +325,7 @@ def test_inventory_manifest_that_lists_a_data_file_twice_is_rejected(tmp_path: P
         read(written.folder, tmp_path / "spill")
 
 
-def test_newest_complete_inventory_is_used_and_a_newer_incomplete_one_is_noted(tmp_path: Path) -> None:
+def test_newest_complete_inventory_is_used_with_a_note_about_a_newer_incomplete_one(tmp_path: Path) -> None:
     written = [write_inventory(tmp_path, VERSIONS, created=CREATED + timedelta(days=day)) for day in range(3)]
     (written[2].folder / "manifest.checksum").unlink()
     found, notes = LocalPlace(tmp_path).newest(BUCKET)
@@ -334,7 +334,7 @@ def test_newest_complete_inventory_is_used_and_a_newer_incomplete_one_is_noted(t
     assert notes == [f"note: {written[2].folder} {reason}; an older inventory was used"]
 
 
-def test_incomplete_inventory_that_is_older_than_the_newest_is_not_noted(tmp_path: Path) -> None:
+def test_older_incomplete_inventory_produces_no_note(tmp_path: Path) -> None:
     written = [write_inventory(tmp_path, VERSIONS, created=CREATED + timedelta(days=day)) for day in range(2)]
     (written[0].folder / "manifest.checksum").unlink()
     found, notes = LocalPlace(tmp_path).newest(BUCKET)

@@ -80,7 +80,7 @@ class Audits:
         self.output, self.errors = self.capsys.readouterr()
         return code
 
-    def json(self, *arguments: str, cache: str = "cache") -> Any:  # noqa: ANN401  JSON
+    def json(self, *arguments: str, cache: str = "cache") -> Any:  # noqa: ANN401  JSON values have any type
         self(*arguments, "--json", cache=cache)
         return json.loads(self.output)
 
@@ -97,7 +97,7 @@ def audit(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     return Audits(tmp_path, capsys)
 
 
-def found(document: Any) -> list[tuple[str, str]]:  # noqa: ANN401  JSON
+def found(document: Any) -> list[tuple[str, str]]:  # noqa: ANN401  JSON values have any type
     return sorted((each["difference"], each["key"]) for each in document["findings"])
 
 
@@ -120,7 +120,7 @@ def test_audit_from_an_inventory_reports_the_same_findings_as_an_audit_by_listin
 
 
 @pytest.mark.parametrize(("arguments", "limit"), [([], "800000000B"), (["--memory=2GB"], "1800000000B")])
-def test_memory_limit_of_audit_includes_memory_for_python(
+def test_memory_option_of_audit_limits_duckdb_to_less_because_python_needs_memory(
     audit: Audits, monkeypatch: pytest.MonkeyPatch, arguments: list[str], limit: str
 ) -> None:
     limits = []
@@ -155,7 +155,7 @@ def test_audit_from_an_inventory_of_a_consistent_table_exits_with_0(audit: Audit
     assert "audit: the table is consistent with the bucket: 3 versions and 1 delete marker of 2 keys" in audit.output
 
 
-def test_inventory_of_another_inventory_configuration_is_not_used(audit: Audits) -> None:
+def test_inventory_that_another_configuration_has_created_is_not_used(audit: Audits) -> None:
     root, later = audit.folder / "s3" / LOG_BUCKET, CREATED + timedelta(days=1)
     write_inventory(root, VERSIONS[:1], created=later, configuration="another")
     document = audit.json("--from-inventory")
@@ -308,7 +308,7 @@ OUTSIDE = (
         (inventory_of_another_bucket, "is the manifest of an inventory of the bucket 'another', not of 'uploads'"),
     ],
 )
-def test_unreadable_inventory_or_rows_are_an_error_with_a_remedy(
+def test_audit_from_an_inventory_without_readable_inventory_or_rows_is_an_error_with_a_remedy(
     audit: Audits, change: Callable[[Audits], None], message: str
 ) -> None:
     change(audit)
@@ -337,7 +337,9 @@ def test_audit_with_an_export_of_another_table_is_an_error(audit: Audits) -> Non
         ),
     ],
 )
-def test_export_whose_time_differs_from_the_inventory_time_is_noted(audit: Audits, skew: timedelta, note: str) -> None:
+def test_audit_prints_a_note_if_export_and_inventory_have_different_times(
+    audit: Audits, skew: timedelta, note: str
+) -> None:
     export = write_export(
         audit.folder / "later", [typed(each) for each in ROWS], exportTime=f"{CREATED + skew:%Y-%m-%dT%H:%M:%SZ}"
     )
@@ -345,7 +347,7 @@ def test_export_whose_time_differs_from_the_inventory_time_is_noted(audit: Audit
     assert any(note in each for each in notes), notes
 
 
-def test_audit_notes_a_newer_incomplete_inventory(audit: Audits) -> None:
+def test_audit_prints_a_note_about_a_newer_incomplete_inventory(audit: Audits) -> None:
     newer = write_inventory(audit.inventory.root, VERSIONS, created=CREATED + timedelta(days=1))
     (newer.folder / "manifest.checksum").unlink()
     document = audit.json("--from-inventory")
@@ -353,7 +355,7 @@ def test_audit_notes_a_newer_incomplete_inventory(audit: Audits) -> None:
     assert any("2026-02-06T01-00Z has no manifest.checksum, so S3 has not" in each for each in document["notes"])
 
 
-def test_audit_notes_an_old_inventory(audit: Audits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audit_prints_a_note_about_an_old_inventory(audit: Audits, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Snapshotter.__init__.__kwdefaults__ or {}, "now", lambda: CREATED + timedelta(days=5))
     [note] = [each for each in audit.json(*audit.paths)["notes"] if "old" in each]
     assert note.startswith("note: the newest complete inventory is 5 days old (2026-02-05T01:00:00Z): later changes")

@@ -85,7 +85,9 @@ def test_tool_export_reuses_an_export_that_is_younger_than_the_option_max_age(to
     assert len(tools.aws.started) == 1
 
 
-def test_tool_export_with_parquet_makes_athena_read_only_an_export_and_not_a_scan(tools: Tools, tmp_path: Path) -> None:
+def test_tool_export_with_parquet_updates_athena_after_an_export_but_not_after_a_scan(
+    tools: Tools, tmp_path: Path
+) -> None:
     tools.aws.add_export("exports/earlier")
     assert tools.document("export", "--export", f"--parquet={tmp_path / 'a'}")["athena"] == EARLIER
     assert tools.document("export", "--scan", "--max-age=0", f"--parquet={tmp_path / 'b'}")["athena"] is None

@@ -144,7 +144,7 @@ def test_s3_folder_of_a_table_export_consists_of_prefix_and_export_id(prefix: st
     assert TableExport(**values, prefix=prefix).folder == folder
 
 
-def test_s3_file_is_downloaded_or_reported_as_missing_with_its_url(
+def test_missing_s3_object_is_an_error_with_its_url_and_existing_one_is_downloaded(
     aws: Aws, clients: dict[str, Any], tmp_path: Path
 ) -> None:
     clients["s3"].create_bucket(Bucket="exports")

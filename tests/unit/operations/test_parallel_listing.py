@@ -28,7 +28,7 @@ def test_parallel_listing_has_as_many_concurrent_page_requests_as_workers() -> N
 
     def page(marker: Marker, limit: int) -> VersionPage:
         if limit == 10 and marker.key and not passed:
-            passed.append(all_run.wait(10))  # raises an error if fewer than 8 requests run
+            passed.append(all_run.wait(10))  # The barrier raises an error unless eight requests run at the same time.
         return bucket.page(marker, limit)
 
     passed: list[int] = []

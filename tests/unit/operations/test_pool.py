@@ -38,7 +38,7 @@ def test_thread_pool_limits_the_number_of_unfinished_items() -> None:
             yield number
 
     def work(number: int) -> int:
-        # The pool must read its maximum number of items before it completes the first item.
+        # The first item is completed only after the pool has read its maximum number of items.
         assert enough_are_taken.wait(10)
         return number
 
@@ -54,7 +54,7 @@ def test_thread_pool_yields_a_result_before_the_next_item_is_available() -> None
     def slow_items() -> Iterator[int]:
         for number in range(4):
             yield number
-            # The next item becomes available only after the pool has completed the work for this item.
+            # The iterator waits until the pool has completed the previous item.
             done[number].wait(10)
             time.sleep(0.01)
 
@@ -69,7 +69,7 @@ def test_thread_pool_yields_a_result_before_the_next_item_is_available() -> None
     assert yielded == [0, 1, 2, 3]
 
 
-def test_thread_pool_raises_an_error_of_the_items_after_the_results_of_the_items_before() -> None:
+def test_thread_pool_raises_an_error_of_the_item_iterator_after_the_previous_results() -> None:
     failed = threading.Event()
 
     def items() -> Iterator[int]:
@@ -87,7 +87,9 @@ def test_thread_pool_raises_an_error_of_the_items_after_the_results_of_the_items
     assert results == [0, 1, 2]
 
 
-def test_thread_pool_raises_an_error_in_order_and_cancels_waiting_items(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thread_pool_raises_the_error_of_an_item_in_order_and_cancels_later_items(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     begun: list[int] = []
     submitted: list[Future[int]] = []
 
@@ -108,7 +110,8 @@ def test_thread_pool_raises_an_error_in_order_and_cancels_waiting_items(monkeypa
 
     monkeypatch.setattr(pool, "ThreadPoolExecutor", Pool)
     results = map_in_order(work, range(1000), threads=1)
-    assert [next(results), next(results)] == [(0, 0), (1, 1)]  # The pool yields the items before the error.
+    # The pool first yields the results of the items before the failed item.
+    assert [next(results), next(results)] == [(0, 0), (1, 1)]
     with pytest.raises(ValueError, match="of number 2"):
         next(results)
-    assert begun in ([0, 1, 2], [0, 1, 2, 3])  # The pool's thread may start one item after the failed one.
+    assert begun in ([0, 1, 2], [0, 1, 2, 3])  # The thread of the pool may have started the item after the failed item.

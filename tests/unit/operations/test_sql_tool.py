@@ -53,7 +53,7 @@ class Rows:
         self.output, self.errors = self.capsys.readouterr()
         return code
 
-    def json(self, *arguments: str) -> Any:  # noqa: ANN401  JSON
+    def json(self, *arguments: str) -> Any:  # noqa: ANN401  JSON values have any type
         assert self("sql", SUM, "--format", "json", *arguments) == 0
         return json.loads(self.output)
 
@@ -239,7 +239,7 @@ def test_printed_table_escapes_control_characters(run: Rows) -> None:
     assert run.output.split() == ["[b]", "[red]x[/red]"]
 
 
-def test_option_name_runs_a_named_query_and_rejects_an_unknown_name(
+def test_sql_option_name_runs_a_named_query_and_rejects_an_unknown_name(
     run: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("operations.analytics.named_queries.QUERIES", tmp_path)
@@ -325,7 +325,7 @@ def test_output_file_of_the_sql_tool_is_complete_and_readable_only_by_the_user(r
         path = tmp_path / f"result.{kind}"
         assert run("sql", KEYS, "--scan", f"--format={kind}", "--output", str(path)) == 0
         assert run.output == ""
-        assert duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall() == [(3,)]  # noqa: S608  a path of the test
+        assert duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall() == [(3,)]  # noqa: S608  the SQL text contains only a path of the test
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert run("sql", KEYS, "--scan", f"--format={kind}", "--output", str(path)) == 2
         assert f"--output {path}: the file exists; give the name of a new file" in run.errors
@@ -390,7 +390,7 @@ def test_exported_parquet_folder_is_partitioned_by_upload_day(run: Rows, tmp_pat
         "upload_day=__HIVE_DEFAULT_PARTITION__",
     ]
     source = f"read_parquet('{folder}/*/*.parquet', hive_partitioning = true)".replace("it's", "it''s")
-    sql = f"SELECT object_id FROM {source} WHERE upload_day = DATE '2026-01-31'"  # noqa: S608  a path of the test
+    sql = f"SELECT object_id FROM {source} WHERE upload_day = DATE '2026-01-31'"  # noqa: S608  the SQL text contains only a path of the test
     assert duckdb.execute(sql).fetchall() == [("uploads/a",)]
     assert run("export", "--parquet", str(folder), "--scan") == 2
     assert "the folder is not empty; give a new folder" in run.errors

@@ -17,8 +17,8 @@ from tests.unit.stack.test_buckets import COMMON
 WORKGROUP: dict[str, object] = {
     "name": "tapstack-dev-analytics",
     "description": f"SQL queries over exports of the table {TABLE}",
-    "forceDestroy": True,  # Otherwise, AWS does not delete a workgroup with a query history.
-    # Otherwise, a query could write its result to another bucket, and ignore the encryption and the scan limit.
+    "forceDestroy": True,  # By default, AWS does not delete a workgroup with a query history.
+    # Without enforcement, a query could write its result to another bucket, and ignore encryption and scan limit.
     "configuration.enforceWorkgroupConfiguration": True,
     "configuration.publishCloudwatchMetricsEnabled": True,
     "configuration.bytesScannedCutoffPerQuery": 100 * 1024**3,
@@ -91,7 +91,7 @@ def test_glue_table_has_the_name_that_the_tools_use() -> None:
 
 
 def test_deployment_keeps_the_glue_table_properties_that_the_tool_export_changes() -> None:
-    """Otherwise, each `pulumi up` would reset the Glue table to its first location, which has no rows."""
+    """Without `ignore_changes`, `pulumi up` would reset the Glue table to its first location, which has no rows."""
     options = synth(**FULL).named("tap-exported-rows").ignore_changes
     assert options == ("storageDescriptor.location", "parameters.export_arn", "parameters.export_time")
 
@@ -154,7 +154,7 @@ def test_configured_bucket_with_the_name_of_the_export_bucket_is_rejected(key: s
     assert synth(**{key: value}).all("CatalogTable") == ()  # without analytics, there is no export bucket
 
 
-def test_names_of_analytics_resources_in_another_region_are_valid() -> None:
+def test_names_of_analytics_resources_in_a_china_region_are_valid() -> None:
     stack = synth(**CHINA, env="eu-prod", corsAllowedOrigins="https://a.example", analytics="true")
     assert re.fullmatch("[a-z0-9_]+", stack.one("CatalogDatabase").inputs["name"])
     assert stack.outputs["glue_database_name"] == "tapstack_eu_prod"

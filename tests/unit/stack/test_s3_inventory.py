@@ -47,7 +47,7 @@ def test_stack_without_the_key_inventory_has_no_inventory_and_no_permission_for_
 
 
 def test_log_bucket_policy_for_inventories_equals_the_statement_in_the_s3_user_guide() -> None:
-    """Source: S3 User Guide, "Grant permissions for S3 Inventory and S3 analytics"."""
+    """The expected statement is in the S3 User Guide, "Grant permissions for S3 Inventory and S3 analytics"."""
     policy = json.loads(synth(**FULL).named("tap-logs-policy").inputs["policy"])
     [statement] = [each for each in policy["Statement"] if each["Sid"] == "AllowInventories"]
     assert statement == {
