@@ -97,7 +97,7 @@ def test_document_has_the_duration_and_cost_of_an_audit(objects: int) -> None:
 
 
 def test_document_has_the_read_units_of_the_scan_of_a_row() -> None:
-    text = f"row with content ({Load(per_day=1).row_bytes + CONTENT_BYTES} bytes) {SCAN_UNITS:.1f} units"
+    text = f"row with content ({Load(per_day=1).row_bytes + CONTENT_BYTES} bytes) uses {SCAN_UNITS:.1f} units"
     assert text in DOCUMENT
 
 
