@@ -107,7 +107,7 @@ class Audit:
 
     def compare_keys(self, progress: Progress) -> None:
         """List the bucket, and compare every key with its rows."""
-        with progress.step("listing and rows") as advance:
+        with progress.step("compare keys with rows") as advance:
             for (key, versions), compared in map_in_order(self._compare_key, self._keys()):
                 self._record(key, versions, compared)
                 advance(len(versions))
@@ -121,7 +121,7 @@ class Audit:
         """
         audits = {each.bucket: each for each in (self, *others)}
         prefix = "" if others else self._object_id(self._prefix)
-        with progress.step("scan of the table") as advance:
+        with progress.step("scan the table") as advance:
             for row in self._read(self._aws.scan_rows(self._target.table, prefix=prefix)):
                 bucket, _, key = row["object_id"].partition("/")
                 if bucket in audits:
@@ -181,7 +181,7 @@ class Audit:
 
     def _compare_sampled(self, version: Version) -> ComparedKey:
         rows = list(self._read(self._aws.query_rows(self._target.table, self._object_id(version.key), heads=True)))
-        # The step "listing and rows" has recorded differences from the list of versions.
+        # The step "compare keys with rows" has recorded differences from the list of versions.
         found = compare(self._target.bucket, version.key, [version], rows)
         return self._with_heads([version], rows, [each for each in found if each.version_id == version.version_id])
 

@@ -282,7 +282,7 @@ TOOLS = (
         notes=planning.NO_ACCESS,
         exit_codes={
             OK: "no event is lost",
-            FINDINGS: "events would go to the failure queue, or the backlog would only grow",
+            FINDINGS: "events would go to the failure queue, or would arrive faster than the stack can process them",
         },
     ),
     ToolUsage(

@@ -112,7 +112,7 @@ COLUMNS = (
         name="checksum_type",
         type=TEXT,
         path=("checksum", "type"),
-        description="`FULL_OBJECT` (checksum of all bytes) or `COMPOSITE` (checksum of the checksums of the parts)",
+        description="`FULL_OBJECT` (checksum of all bytes) or `COMPOSITE` (calculated from the checksums of the parts)",
     ),
     _attribute("user_metadata", TEXTS, "user metadata; the names do not contain the prefix `x-amz-meta-`", kind="M"),
     _attribute("uploaded_at", TIME, "time at which S3 created the version or the delete marker"),
@@ -144,9 +144,7 @@ COLUMNS = (
     _fact("duration_ms", INTEGER, "duration of an audio or video file in milliseconds"),
     _fact("rows", INTEGER, "number of rows of a Parquet file"),
     _fact("columns", INTEGER, "number of top-level columns of a Parquet file"),
-    _fact(
-        "error", TEXT, "reason for missing `detected_` values: `damaged`, `truncated`, `entities` or `limit`", kind="S"
-    ),
+    _fact("error", TEXT, "why values are missing: `damaged`, `truncated`, `entities` or `limit`", kind="S"),
     _attribute(
         "content_of", TEXT, "ETag of the bytes that the inspector read; NULL if the inspector has not read the object"
     ),
@@ -164,7 +162,7 @@ COLUMNS = (
     ),
     _attribute("request_id", TEXT, "request ID of the Lambda invocation that wrote the row"),
     _attribute("processed_at", TIME, "time at which the indexer processed the S3 event"),
-    _attribute("schema_version", INTEGER, "number of the row format", kind="N"),
+    _attribute("schema_version", INTEGER, "version number of the row format", kind="N"),
     Column(
         name="exists_now",
         type=BOOLEAN,

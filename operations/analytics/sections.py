@@ -250,7 +250,7 @@ SECTIONS = (
         "seconds, and for a multipart upload the time of its start. Rows that backfill or audit --repair created are "
         "in the line “tool”.",
         headings=(
-            Heading("written_from", "Written from"),
+            Heading("written_from", "Cause of the row"),
             Heading("versions", "Versions", ColumnKind.NUMBER),
             Heading("p50_ms", "Median", ColumnKind.MILLISECONDS),
             Heading("p95_ms", "95th percentile", ColumnKind.MILLISECONDS),

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 MIN_WIDTH = 60
 """Minimum width of a table in characters. A narrower terminal wraps the lines."""
+TERMS = (
+    "Current object: the version that S3 returns for a GET request without a version ID.",
+    "Noncurrent version: a version that exists, but is hidden by a newer version or a delete marker.",
+)
+"""Definitions of the terms in the titles and notes of the tables."""
 
 
 def lines(report: Report, *, width: int) -> list[str]:
@@ -27,7 +32,7 @@ def lines(report: Report, *, width: int) -> list[str]:
         report: the report.
         width: maximum number of characters in a line. Longer cells are wrapped.
     """
-    found = ["TapStack report", *facts(report)]
+    found = ["TapStack report", *facts(report), "", *TERMS]
     for table in report.tables:
         if table.rows:
             found += ["", table.section.title.upper(), *_grid(table, max(width, MIN_WIDTH))]
@@ -40,7 +45,7 @@ def lines(report: Report, *, width: int) -> list[str]:
 def facts(report: Report) -> list[str]:
     """Return the totals of the report as lines of text, such as "3 noncurrent versions, 1.21 MiB"."""
     totals = report.totals
-    found = [f"source: {report.source}"]
+    found = [report.source]
     if selected := report.filters.lines():
         found.append(f"selected rows: {', '.join(selected)}")
     deleted = f"{count(totals['deleted_versions'], 'deleted version')}, {size(totals['deleted_bytes'])}"

@@ -173,9 +173,9 @@ class Snapshotter:
         downloads, path = folder / "inventory", folder / "inventory.parquet"
         downloads.mkdir()
         with disk_errors(folder):
-            with progress.step("inventory files", inventory.size) as advance:
+            with progress.step("fetch inventory files", inventory.size) as advance:
                 paths = where.data_files(inventory, downloads, advance)
-            with progress.step("checksums", inventory.size) as advance:
+            with progress.step("verify checksums", inventory.size) as advance:
                 verify(list(zip(inventory.files, paths, strict=True)), advance)
         with progress.step("read the inventory"):
             load(inventory, paths, engine, path)

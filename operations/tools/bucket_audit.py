@@ -107,7 +107,7 @@ class BucketAudit:
             OperatorError: the inventory or the rows cannot be read, or an AWS call failed.
         """
         with snapshotter.open(self.name, versioned=self._versioned, progress=progress) as snapshots:
-            with progress.step("inventory and rows"):
+            with progress.step("compare inventory with rows"):
                 comparison = snapshots.compare(prefix=self._prefix, key_filter=self._key_filter)
             self.notes += [*snapshots.notes, *comparison.notes()]
             self.inventory = {**snapshots.document(), "too_young": comparison.too_young}

@@ -117,4 +117,4 @@ class ReportTool:
 
 
 def _source(rows: Snapshot | AthenaRows) -> str:
-    return f"{rows.source} of {rows.table} at {rows.time}"
+    return f"rows of {rows.table} at {rows.time} (source: {rows.source})"

@@ -97,7 +97,7 @@ def test_scale_document_contains_the_calculated_duration_and_cost_of_an_audit(ob
 
 
 def test_scale_document_contains_the_read_units_per_scanned_row() -> None:
-    text = f"row with content ({Load(per_day=1).row_bytes + CONTENT_BYTES} bytes) {SCAN_UNITS:.1f} units"
+    text = f"row with content ({Load(per_day=1).row_bytes + CONTENT_BYTES} bytes) uses {SCAN_UNITS:.1f} units"
     assert text in DOCUMENT
 
 

@@ -45,8 +45,8 @@ class RecordingProgress:
         (
             "audit --repair",
             {
-                "listing and rows": (None, 3),
-                "scan of the table": (None, 1),
+                "compare keys with rows": (None, 3),
+                "scan the table": (None, 1),
                 "recheck": (1, 1),  # The audit compares one key, which has two versions, again.
                 "events sent": (2, 2),
             },
@@ -54,8 +54,8 @@ class RecordingProgress:
         (
             "audit --heads-sample 1",
             {
-                "listing and rows": (None, 3),
-                "scan of the table": (None, 1),
+                "compare keys with rows": (None, 3),
+                "scan the table": (None, 1),
                 "HEAD requests": (1, 1),
                 "recheck": (1, 1),  # The audit compares one key, which has two versions, again.
             },
