@@ -60,7 +60,7 @@ EXISTING_BUCKET_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]|\.(?!\.)){1,61}[a-z0-9
 TABLE_NAME_LENGTH = range(3, 256)  # length in characters (source: DynamoDB Developer Guide, "Naming rules")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
-ON_DEMAND_UNITS = range(1, 40_001)  # request units per second of a table (default quota, which AWS can increase)
+ON_DEMAND_UNITS = range(1, 40_001)  # request units per second (default quota: DynamoDB Developer Guide, "Quotas")
 PROVISIONED, ON_DEMAND = "provisioned", "on-demand"
 # Maps the values of three configuration keys to the values of the DynamoDB API.
 BILLING_MODES: Mapping[str, str] = {PROVISIONED: "PROVISIONED", ON_DEMAND: "PAY_PER_REQUEST"}
@@ -242,11 +242,7 @@ class ConfigurationError(ValueError):
 
 @dataclass(frozen=True)
 class ConfigField:
-    """Allowed values and description of a configuration key.
-
-    The fields of ``TapStackArgs`` hold the types and the defaults. ``python -m tools.configuration`` writes keys,
-    types, defaults, allowed values and descriptions into docs/configuration.md.
-    """
+    """Allowed values and description of a configuration key, whose type and default are in ``TapStackArgs``."""
 
     key: str
     description: str
@@ -318,10 +314,8 @@ def check_bucket_name(key: str, name: str) -> None:
     """
     CONFIG_FIELDS["bucket_name"].check(name, key=key)
     if name.startswith(BUCKET_NAME_RESERVED_STARTS) or name.endswith(BUCKET_NAME_RESERVED_ENDS):
-        reserved = ", ".join(
-            [*(f"{s}…" for s in BUCKET_NAME_RESERVED_STARTS), *(f"…{e}" for e in BUCKET_NAME_RESERVED_ENDS)]
-        )
-        raise ConfigurationError(key, name, f"S3 reserves these names: {reserved}", "Choose another name.")
+        reserved = [*(f"{s}…" for s in BUCKET_NAME_RESERVED_STARTS), *(f"…{e}" for e in BUCKET_NAME_RESERVED_ENDS)]
+        raise ConfigurationError(key, name, f"S3 reserves these names: {', '.join(reserved)}", "Choose another name.")
 
 
 def _check_configured_bucket_name(args: TapStackArgs) -> None:
@@ -817,8 +811,6 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
     Raises:
         ConfigurationError: the change is not supported.
     """
-    # To change the projection, the provider deletes the index and creates it again. Queries of the index fail until it
-    # contains all rows again.
     before, after = (
         {index["name"]: index["projectionType"] for index in inputs.get("globalSecondaryIndexes") or ()}.get(DAY_INDEX)
         for inputs in (old, new)
@@ -843,8 +835,7 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
             remedy = "Try: pulumi config rm maxCapacity && pulumi up. Then set the key again, and run pulumi up."
             raise ConfigurationError("maxCapacity", max_capacity, error, remedy)
         return
-    # If the other maximum remains, the provider would keep a removed maximum without an error. Otherwise it would send
-    # an empty update, which DynamoDB rejects. The value -1 removes a maximum, but only from a table that has one.
+    # The provider would keep a removed maximum without an error, or send an empty update, which DynamoDB rejects.
     for key, unit in (("maxOnDemandReads", "maxReadRequestUnits"), ("maxOnDemandWrites", "maxWriteRequestUnits")):
         had, has = (((inputs.get("onDemandThroughput") or {}).get(unit) or 0) > 0 for inputs in (old, new))
         if had and not has:
@@ -1622,12 +1613,10 @@ class TapStack(pulumi.ComponentResource):
         self._autoscaling(table)
         queue, queue_permissions = self._failure_queue()
         arns = {"bucket_arn": bucket.arn, "table_arn": table.arn, "queue_arn": queue.arn}
-        indexer = self._indexer(arns)
-        retries = self._retries(indexer, queue)
+        indexer, retries = self._indexer(arns, queue)
         notification = self._trigger(bucket, versioning, indexer.function, retries)
         targets = self._existing_buckets(indexer.function, queue, queue_permissions, retries)
-        inspector = self._inspector({**arns, "stream_arn": table.stream_arn}) if args.inspect_content else None
-        inspecting = self._stream(inspector, table, queue) if inspector else None
+        inspector, inspecting = self._inspector(arns, table, queue) if args.inspect_content else (None, None)
         others = (*targets, *inventory, *(analytics or ()))
         settings = self._settings(indexer.function, queue, inspecting, notification, *others)
         topic = self._alarm_topic()
@@ -1665,6 +1654,10 @@ class TapStack(pulumi.ComponentResource):
         """Return the arguments that all children with tags have in common."""
         return {**self._child(purpose, *depends_on, **options), "tags": self._tags}
 
+    def _bucket_part(self, bucket: aws.s3.Bucket, purpose: str, *depends_on: pulumi.Resource) -> dict[str, Any]:
+        """Return the arguments that all resources with a setting of a bucket have in common."""
+        return {**self._child(purpose, *depends_on), "bucket": bucket.bucket}
+
     # -- buckets ------------------------------------------------------------------------------------------------------
 
     def _upload_bucket(self) -> tuple[aws.s3.Bucket, aws.s3.BucketVersioning]:
@@ -1673,8 +1666,7 @@ class TapStack(pulumi.ComponentResource):
         expiry = _lifecycle_rule("expire-noncurrent-versions", noncurrent_version_expiration=days)
         bucket, _ = self._data_bucket("uploads", self._names.upload_bucket, expiry)
         aws.s3.BucketCorsConfiguration(
-            **self._child("uploads-cors"),
-            bucket=bucket.bucket,
+            **self._bucket_part(bucket, "uploads-cors"),
             cors_rules=[
                 {
                     "allowed_headers": ["*"],  # the request headers of an upload depend on its signing method
@@ -1685,12 +1677,8 @@ class TapStack(pulumi.ComponentResource):
                 }
             ],
         )
-        versioning = aws.s3.BucketVersioning(
-            **self._child("uploads-versioning"),
-            bucket=bucket.bucket,
-            versioning_configuration={"status": VERSIONING},
-        )
-        return bucket, versioning
+        part = self._bucket_part(bucket, "uploads-versioning")
+        return bucket, aws.s3.BucketVersioning(**part, versioning_configuration={"status": VERSIONING})
 
     def _data_bucket(
         self, purpose: str, bucket_name: str, expiry: aws.s3.BucketLifecycleConfigurationRuleArgs
@@ -1717,19 +1705,18 @@ class TapStack(pulumi.ComponentResource):
             bucket=bucket_name,
             force_destroy=not self._args.protect_data,
         )
+
+        def part(setting: str, *depends_on: pulumi.Resource) -> dict[str, Any]:
+            return self._bucket_part(bucket, f"{purpose}-{setting}", *depends_on)
+
         privacy = aws.s3.BucketPublicAccessBlock(
-            **self._child(f"{purpose}-public-access"),
-            bucket=bucket.bucket,
+            **part("public-access"),
             block_public_acls=True,
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
         )
-        aws.s3.BucketOwnershipControls(
-            **self._child(f"{purpose}-ownership"),
-            bucket=bucket.bucket,
-            rule={"object_ownership": "BucketOwnerEnforced"},
-        )
+        aws.s3.BucketOwnershipControls(**part("ownership"), rule={"object_ownership": "BucketOwnerEnforced"})
         default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
             sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
         )
@@ -1737,17 +1724,13 @@ class TapStack(pulumi.ComponentResource):
             apply_server_side_encryption_by_default=default,
             bucket_key_enabled=True if key_arn else None,  # an S3 Bucket Key reduces the number of KMS requests
         )
-        kind = aws.s3.BucketServerSideEncryptionConfiguration
-        kind(**self._child(f"{purpose}-encryption"), bucket=bucket.bucket, rules=[encryption])
+        aws.s3.BucketServerSideEncryptionConfiguration(**part("encryption"), rules=[encryption])
         days = {"days_after_initiation": ABORT_MULTIPART_DAYS}
         rules = [_lifecycle_rule("abort-incomplete-uploads", abort_incomplete_multipart_upload=days), *expiry]
-        aws.s3.BucketLifecycleConfiguration(**self._child(f"{purpose}-lifecycle"), bucket=bucket.bucket, rules=rules)
-        return bucket, aws.s3.BucketPolicy(
-            # S3 rejects simultaneous changes of policy and public access settings with status 409.
-            **self._child(f"{purpose}-policy", privacy),
-            bucket=bucket.bucket,
-            policy=_json(policy, bucket_arn=bucket.arn),
-        )
+        aws.s3.BucketLifecycleConfiguration(**part("lifecycle"), rules=rules)
+        document = _json(policy, bucket_arn=bucket.arn)
+        # S3 rejects simultaneous changes of policy and public access settings with status 409.
+        return bucket, aws.s3.BucketPolicy(**part("policy", privacy), policy=document)
 
     def _access_logs(self, buckets: Mapping[str, aws.s3.Bucket]) -> list[pulumi.Resource]:
         """Log every request to the buckets in a separate bucket, which also contains the inventories.
@@ -1766,16 +1749,14 @@ class TapStack(pulumi.ComponentResource):
         log_bucket, log_policy = self._hardened_bucket("logs", names.log_bucket, policy=policy, expiry=expiry)
         for purpose, bucket in buckets.items():
             aws.s3.BucketLogging(
-                **self._child(f"{purpose}-logging", log_policy),
-                bucket=bucket.bucket,
+                **self._bucket_part(bucket, f"{purpose}-logging", log_policy),
                 target_bucket=log_bucket.bucket,
                 target_prefix=f"{purpose}/",
             )
         if not args.inventory:
             return []
         inventory = aws.s3.Inventory(
-            **self._child("uploads-inventory", log_policy),
-            bucket=buckets["uploads"].bucket,
+            **self._bucket_part(buckets["uploads"], "uploads-inventory", log_policy),
             name=names.prefix,
             destination={
                 "bucket": {
@@ -1947,10 +1928,15 @@ class TapStack(pulumi.ComponentResource):
         document = _json(partial(_queue_policy, rule_arns=rule_arns), queue_arn=queue.arn)
         return queue, aws.sqs.QueuePolicy(**self._child("failures-policy"), queue_url=queue.url, policy=document)
 
-    def _indexer(self, arns: Mapping[str, pulumi.Input[str]]) -> DeployedFunction:
-        """Create the indexer. ``arns`` are keyword arguments of `indexer_policy`."""
+    def _indexer(
+        self, arns: Mapping[str, pulumi.Input[str]], queue: aws.sqs.Queue
+    ) -> tuple[DeployedFunction, aws.lambda_.FunctionEventInvokeConfig]:
+        """Create the indexer. After all retries, a failed event goes to the failure queue.
+
+        ``arns`` are keyword arguments of `indexer_policy`.
+        """
         args, names = self._args, self._names
-        return self._function(
+        indexer = self._function(
             "indexer",
             code=INDEXER_CODE,
             package=args.lambda_package,
@@ -1965,16 +1951,28 @@ class TapStack(pulumi.ComponentResource):
             timeout=args.timeout_seconds,
             reserved_concurrent_executions=args.reserved_concurrency,
         )
+        return indexer, aws.lambda_.FunctionEventInvokeConfig(
+            **self._child("indexer-retries", indexer.permissions),
+            function_name=indexer.function.name,
+            maximum_retry_attempts=ASYNC_RETRIES,
+            maximum_event_age_in_seconds=ASYNC_EVENT_AGE_SECONDS,
+            destination_config={"on_failure": {"destination": queue.arn}},
+        )
 
-    def _inspector(self, arns: Mapping[str, pulumi.Input[str]]) -> DeployedFunction:
-        """Create the inspector. ``arns`` are keyword arguments of `inspector_policy`."""
+    def _inspector(
+        self, arns: Mapping[str, pulumi.Input[str]], table: aws.dynamodb.Table, queue: aws.sqs.Queue
+    ) -> tuple[DeployedFunction, dict[str, pulumi.Output[str]]]:
+        """Create the inspector, which Lambda invokes with new rows. After all retries, a message goes to the queue.
+
+        ``arns`` are keyword arguments of `inspector_policy`. The second result is a part of the settings document.
+        """
         names = self._names
-        return self._function(
+        inspector = self._function(
             "inspector",
             code=INSPECTOR_CODE,
             package=self._args.inspector_package,
             role=(names.inspector_role, "Permissions of the Lambda function that inspects the content of objects"),
-            policy=(INSPECTOR_POLICY, inspector_policy, arns),
+            policy=(INSPECTOR_POLICY, inspector_policy, {**arns, "stream_arn": table.stream_arn}),
             log_group_name=names.inspector_log_group,
             queries=INSPECTOR_QUERIES,
             name=names.inspector,
@@ -1983,6 +1981,23 @@ class TapStack(pulumi.ComponentResource):
             memory_size=INSPECTOR_MEMORY_MIB,
             timeout=INSPECTOR_TIMEOUT_SECONDS,
         )
+        mapping = aws.lambda_.EventSourceMapping(
+            **self._tagged("inspector-stream", inspector.permissions),
+            event_source_arn=table.stream_arn,
+            function_name=inspector.function.arn,
+            starting_position="TRIM_HORIZON",
+            batch_size=STREAM_BATCH_ROWS,
+            parallelization_factor=STREAM_PARALLEL_BATCHES,
+            maximum_retry_attempts=STREAM_RETRIES,
+            maximum_record_age_in_seconds=STREAM_AGE_SECONDS,
+            bisect_batch_on_function_error=True,
+            function_response_types=["ReportBatchItemFailures"],
+            destination_config={"on_failure": {"destination_arn": queue.arn}},
+            filter_criteria={"filters": [{"pattern": _compact(each)} for each in STREAM_FILTERS]}
+            if self._args.inspector_filter
+            else None,
+        )
+        return inspector, {"function": inspector.function.arn, "event_source_mapping": mapping.uuid}
 
     def _function(
         self,
@@ -2057,41 +2072,6 @@ class TapStack(pulumi.ComponentResource):
             )
         return DeployedFunction(function=function, role=lambda_role, permissions=permissions, log_group=log_group)
 
-    def _retries(self, indexer: DeployedFunction, queue: aws.sqs.Queue) -> aws.lambda_.FunctionEventInvokeConfig:
-        """Configure the retries of the indexer. After all retries, a failed event goes to the failure queue."""
-        return aws.lambda_.FunctionEventInvokeConfig(
-            **self._child("indexer-retries", indexer.permissions),
-            function_name=indexer.function.name,
-            maximum_retry_attempts=ASYNC_RETRIES,
-            maximum_event_age_in_seconds=ASYNC_EVENT_AGE_SECONDS,
-            destination_config={"on_failure": {"destination": queue.arn}},
-        )
-
-    def _stream(
-        self, inspector: DeployedFunction, table: aws.dynamodb.Table, queue: aws.sqs.Queue
-    ) -> dict[str, pulumi.Output[str]]:
-        """Let Lambda invoke the inspector with new rows. After all retries, the failure queue receives a message.
-
-        Returns the part of the settings document about the inspector.
-        """
-        mapping = aws.lambda_.EventSourceMapping(
-            **self._tagged("inspector-stream", inspector.permissions),
-            event_source_arn=table.stream_arn,
-            function_name=inspector.function.arn,
-            starting_position="TRIM_HORIZON",
-            batch_size=STREAM_BATCH_ROWS,
-            parallelization_factor=STREAM_PARALLEL_BATCHES,
-            maximum_retry_attempts=STREAM_RETRIES,
-            maximum_record_age_in_seconds=STREAM_AGE_SECONDS,
-            bisect_batch_on_function_error=True,
-            function_response_types=["ReportBatchItemFailures"],
-            destination_config={"on_failure": {"destination_arn": queue.arn}},
-            filter_criteria={"filters": [{"pattern": _compact(each)} for each in STREAM_FILTERS]}
-            if self._args.inspector_filter
-            else None,
-        )
-        return {"function": inspector.function.arn, "event_source_mapping": mapping.uuid}
-
     def _trigger(
         self,
         bucket: aws.s3.Bucket,
@@ -2113,8 +2093,7 @@ class TapStack(pulumi.ComponentResource):
             # Three resources must exist before the notification. S3 rejects a notification without the permission to
             # invoke the indexer. Without versioning, the first events would have no version ID. Without the on-failure
             # destination, failed events would be lost.
-            **self._child("uploads-notification", permission, versioning, retries),
-            bucket=bucket.bucket,
+            **self._bucket_part(bucket, "uploads-notification", permission, versioning, retries),
             lambda_functions=[
                 aws.s3.BucketNotificationLambdaFunctionArgs(
                     id="index-uploads",
@@ -2385,19 +2364,17 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         Alarm("indexing-delay", own, "IndexingDelay", service, "p99", delay, period_seconds=DELAY_ALARM_MINUTES * 60),
         Alarm("event-age", lambda_, "AsyncEventAge", function, "Maximum", age),
     ]
-
-    def expected(purpose: str, namespace: str, metric: str, dimensions: Mapping[str, str], hours: int) -> Alarm:
-        # CloudWatch also evaluates a few periods before the evaluation periods, so the alarm fires a few periods late
-        # (CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data"). Periods are therefore short.
-        seconds = SHORT_PERIOD_SECONDS if hours <= SHORT_PERIODS_MAX_HOURS else HOUR_SECONDS
-        periods = hours * HOUR_SECONDS // seconds
-        return Alarm(purpose, namespace, metric, dimensions, "SampleCount", 1, periods, seconds, expects_data=True)
-
-    if args.expect_upload_every_hours is not None:
-        alarms.append(expected("no-uploads", own, "IndexingDelay", service, args.expect_upload_every_hours))
-    if args.expect_audit_every_hours is not None:
-        scans = {**table, "Operation": "Scan"}
-        alarms.append(expected("no-audit", dynamodb, "SuccessfulRequestLatency", scans, args.expect_audit_every_hours))
+    scans = {**table, "Operation": "Scan"}
+    for purpose, hours, source in (
+        ("no-uploads", args.expect_upload_every_hours, (own, "IndexingDelay", service)),
+        ("no-audit", args.expect_audit_every_hours, (dynamodb, "SuccessfulRequestLatency", scans)),
+    ):
+        if hours is not None:
+            # CloudWatch also evaluates a few periods before the evaluation periods, so the alarm fires a few periods
+            # late (CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data"): periods are short.
+            seconds = SHORT_PERIOD_SECONDS if hours <= SHORT_PERIODS_MAX_HOURS else HOUR_SECONDS
+            periods = hours * HOUR_SECONDS // seconds
+            alarms.append(Alarm(purpose, *source, "SampleCount", 1, periods, seconds, expects_data=True))
     if args.inspect_content:
         age = ITERATOR_AGE_ALARM_HOURS * HOUR_SECONDS * 1000
         alarms += [
@@ -2546,8 +2523,7 @@ def _metric_command(alarm: Alarm, *, region: str) -> str:
     return (
         f"aws cloudwatch get-metric-statistics --region {region} --namespace {alarm.namespace} "
         f"--metric-name {alarm.metric} --dimensions {dimensions} --statistics {alarm.statistic} "
-        f"--period {seconds} "
-        f"--start-time $(( $(date +%s) - {periods * seconds} )) --end-time $(date +%s) "
+        f"--period {seconds} --start-time $(( $(date +%s) - {periods * seconds} )) --end-time $(date +%s) "
         f"--query 'sort_by(Datapoints, &Timestamp)[].[Timestamp, {alarm.statistic}]' --output text"
     )
 
@@ -2653,9 +2629,6 @@ def _metrics(
 
 def main(environ: Mapping[str, str]) -> None:
     """Deploy the stack with its Pulumi configuration, and export its outputs.
-
-    Args:
-        environ: the environment variables.
 
     Raises:
         pulumi.RunError: the configuration is invalid, or the deployment package could not be built. Pulumi reports
