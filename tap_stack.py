@@ -302,8 +302,7 @@ class ConfigField:
 def check_bucket_name(key: str, name: str) -> None:
     """Check a bucket name against the naming rules of S3.
 
-    Names with dots are rejected although S3 allows them: the TLS certificate of S3 does not cover such names, and the
-    bucket policy requires TLS.
+    Names with dots are rejected although S3 allows them (docs/decisions.md#bucket-names-without-dots).
 
     Args:
         key: the configuration key that the error reports.
@@ -954,37 +953,28 @@ def _policy(*statements: Document | None) -> Document:
     return {"Version": "2012-10-17", "Statement": [each for each in statements if each]}
 
 
-def _statement(
-    sid: str,
-    effect: str,
-    action: Texts,
-    resource: Texts | None = None,
-    *,
-    principal: str | Document | None = None,
-    condition: Document | None = None,
-) -> Document:
+def _statement(sid: str, effect: str, **elements: Any) -> Document:
     """Return an IAM policy statement. Elements whose value is None are omitted."""
-    elements = {"Sid": sid, "Effect": effect, "Principal": principal, "Action": action}
-    elements |= {"Resource": resource, "Condition": condition}
-    return {name: value for name, value in elements.items() if value is not None}
+    return {"Sid": sid, "Effect": effect} | {name: value for name, value in elements.items() if value is not None}
 
 
 def _deny_without_tls(action: str, *arns: str) -> Document:
     condition = {"Bool": {"aws:SecureTransport": "false"}}
-    return _statement("DenyWithoutTls", "Deny", action, list(arns), principal="*", condition=condition)
+    return _statement("DenyWithoutTls", "Deny", Principal="*", Action=action, Resource=list(arns), Condition=condition)
 
 
 def _allow_service(
-    sid: str, service: str, action: str, resource: str | None = None, *, account: str, source: Texts = (), **equal: str
+    sid: str, service: str, action: str, resource: str | None = None, *, account: str = "", source: Texts, **equal: str
 ) -> Document:
     """Return a policy statement that allows an AWS service one action, for one account and for source ARN patterns.
 
     ``equal`` are further condition keys with the values that they must have.
     """
-    condition = {"ArnLike": {"aws:SourceArn": source}} if source else {}
-    condition |= {"StringEquals": {"aws:SourceAccount": account, **equal}}
+    condition: Document = {"ArnLike": {"aws:SourceArn": source}} if source else {}
+    if account:
+        condition["StringEquals"] = {"aws:SourceAccount": account, **equal}
     principal = {"Service": f"{service}.amazonaws.com"}
-    return _statement(sid, "Allow", action, resource, principal=principal, condition=condition)
+    return _statement(sid, "Allow", Principal=principal, Action=action, Resource=resource, Condition=condition)
 
 
 def _data_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Document:
@@ -995,7 +985,8 @@ def _data_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Docum
     """
 
     def deny_put(sid: str, **condition: Document) -> Document:
-        return _statement(sid, "Deny", "s3:PutObject", f"{bucket_arn}/*", principal="*", condition=condition)
+        target = {"Action": "s3:PutObject", "Resource": f"{bucket_arn}/*"}
+        return _statement(sid, "Deny", Principal="*", **target, Condition=condition)
 
     # An upload without an encryption header uses the bucket's default encryption and must be allowed. StringNotEquals
     # alone would deny such an upload, because an absent condition key counts as not equal (even with IfExists).
@@ -1032,8 +1023,7 @@ def _log_bucket_policy(
 
 def _queue_policy(*, queue_arn: str, rule_arns: Sequence[str]) -> Document:
     """Return the policy of the failure queue, which lets EventBridge rules send events, and denies plain HTTP."""
-    service, source = {"Service": "events.amazonaws.com"}, {"ArnLike": {"aws:SourceArn": rule_arns}}
-    allowed = _statement("AllowRules", "Allow", "sqs:SendMessage", queue_arn, principal=service, condition=source)
+    allowed = _allow_service("AllowRules", "events", "sqs:SendMessage", queue_arn, source=rule_arns)
     return _policy(allowed if rule_arns else None, _deny_without_tls("sqs:*", queue_arn))
 
 
@@ -1048,7 +1038,7 @@ def _topic_policy(*, topic_arn: str, partition: str, region: str, account: str) 
 
 def _trust_policy(*, account: str) -> Document:
     """Return the trust policy of a function's role, which lets Lambda assume the role for this account only."""
-    return _policy(_allow_service("AllowLambda", "lambda", "sts:AssumeRole", account=account))
+    return _policy(_allow_service("AllowLambda", "lambda", "sts:AssumeRole", account=account, source=()))
 
 
 def indexer_policy(*, table_arn: str, **resources: Any) -> Document:
@@ -1078,7 +1068,7 @@ def inspector_policy(*, stream_arn: str, **resources: Any) -> Document:
 
 
 def _allow(sid: str, actions: Sequence[str], *resources: str) -> Document:
-    return _statement(sid, "Allow", actions, list(resources))
+    return _statement(sid, "Allow", Action=actions, Resource=list(resources))
 
 
 def _function_policy(
@@ -1136,7 +1126,7 @@ def _allow_through(
     domains = ("amazonaws.com", "amazonaws.com.cn") if partition == "aws-cn" else ("amazonaws.com",)
     via = {"kms:ViaService": [f"{service}.{region}.{domain}" for domain in domains]}
     condition = {"StringEquals": via | (equals or {}), **({"ArnLike": like} if like else {})}
-    return _statement(sid, "Allow", list(actions), [key_arn], condition=condition)
+    return _statement(sid, "Allow", Action=list(actions), Resource=[key_arn], Condition=condition)
 
 
 def _decrypt_objects(sid: str, key_arn: str, bucket_arn: str, object_arns: Sequence[str]) -> Document:
@@ -1466,8 +1456,7 @@ def check_installed(requirements: Path, installed: Path) -> None:
 def build_lambda_archive(root: Path, cache: Path, function: str = INDEXER_CODE) -> tuple[Path, str]:
     """Build the zip file of a function's deployment package.
 
-    The bytes of the file depend only on the files of the package, so that its hash is the same in each run. The files
-    are not compressed, because the result of a compression depends on the version of the compression library.
+    The bytes of the file depend only on the files of the package, so the file is not compressed (docs/decisions.md).
 
     Args:
         root: the folder that contains the folders of code.
@@ -1614,7 +1603,7 @@ class TapStack(pulumi.ComponentResource):
         queue, queue_permissions = self._failure_queue()
         arns = {"bucket_arn": bucket.arn, "table_arn": table.arn, "queue_arn": queue.arn}
         indexer, retries = self._indexer(arns, queue)
-        notification = self._trigger(bucket, versioning, indexer.function, retries)
+        notification = self._trigger(bucket, indexer.function, versioning, retries)
         targets = self._existing_buckets(indexer.function, queue, queue_permissions, retries)
         inspector, inspecting = self._inspector(arns, table, queue) if args.inspect_content else (None, None)
         others = (*targets, *inventory, *(analytics or ()))
@@ -1664,7 +1653,7 @@ class TapStack(pulumi.ComponentResource):
         """Create the versioned upload bucket. Web pages of the configured origins may upload and read ETags."""
         days = {"noncurrent_days": self._args.noncurrent_days}
         expiry = _lifecycle_rule("expire-noncurrent-versions", noncurrent_version_expiration=days)
-        bucket, _ = self._data_bucket("uploads", self._names.upload_bucket, expiry)
+        bucket, _ = self._hardened_bucket("uploads", self._names.upload_bucket, expiry)
         aws.s3.BucketCorsConfiguration(
             **self._bucket_part(bucket, "uploads-cors"),
             cors_rules=[
@@ -1680,26 +1669,20 @@ class TapStack(pulumi.ComponentResource):
         part = self._bucket_part(bucket, "uploads-versioning")
         return bucket, aws.s3.BucketVersioning(**part, versioning_configuration={"status": VERSIONING})
 
-    def _data_bucket(
-        self, purpose: str, bucket_name: str, expiry: aws.s3.BucketLifecycleConfigurationRuleArgs
-    ) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
-        """Create a bucket that the stack's KMS key encrypts, if there is one, with one lifecycle rule for expiry."""
-        policy = partial(_data_bucket_policy, key_arn=self._key)
-        return self._hardened_bucket(purpose, bucket_name, policy=policy, key_arn=self._key, expiry=[expiry])
-
     def _hardened_bucket(
         self,
         purpose: str,
         bucket_name: str,
-        *,
-        policy: Callable[..., Document],
-        expiry: Sequence[aws.s3.BucketLifecycleConfigurationRuleArgs],
-        key_arn: str | None = None,
+        *expiry: aws.s3.BucketLifecycleConfigurationRuleArgs,
+        log_policy: Callable[..., Document] | None = None,
     ) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
         """Create a private, encrypted bucket without ACLs, with a policy and with lifecycle rules for expiry.
 
-        ``policy`` returns the policy document. Its argument is the ARN of the bucket.
+        ``log_policy`` returns the policy document of a bucket for logs, from the ARN of the bucket. The stack's KMS key
+        encrypts other buckets, if there is one.
         """
+        key_arn = None if log_policy else self._key
+        policy = log_policy or partial(_data_bucket_policy, key_arn=key_arn)
         bucket = aws.s3.Bucket(
             **self._tagged(purpose, protect=self._args.protect_data),
             bucket=bucket_name,
@@ -1746,7 +1729,7 @@ class TapStack(pulumi.ComponentResource):
         logged = [names.upload_bucket, *([names.export_bucket] if args.analytics else [])]
         inventoried = [names.upload_bucket, *(each.name for each in args.existing_buckets)] if args.inventory else ()
         policy = partial(_log_bucket_policy, account=self._account, logged=logged, inventoried=inventoried)
-        log_bucket, log_policy = self._hardened_bucket("logs", names.log_bucket, policy=policy, expiry=expiry)
+        log_bucket, log_policy = self._hardened_bucket("logs", names.log_bucket, *expiry, log_policy=policy)
         for purpose, bucket in buckets.items():
             aws.s3.BucketLogging(
                 **self._bucket_part(bucket, f"{purpose}-logging", log_policy),
@@ -1782,7 +1765,7 @@ class TapStack(pulumi.ComponentResource):
         """
         names, args = self._names, self._args
         expiry = _lifecycle_rule("expire-exports-and-results", expiration={"days": args.export_retention_days})
-        bucket, bucket_policy = self._data_bucket("exports", names.export_bucket, expiry)
+        bucket, bucket_policy = self._hardened_bucket("exports", names.export_bucket, expiry)
         database = aws.glue.CatalogDatabase(
             **self._tagged("analytics-database"),
             name=names.glue_database,
@@ -2073,11 +2056,7 @@ class TapStack(pulumi.ComponentResource):
         return DeployedFunction(function=function, role=lambda_role, permissions=permissions, log_group=log_group)
 
     def _trigger(
-        self,
-        bucket: aws.s3.Bucket,
-        versioning: aws.s3.BucketVersioning,
-        function: aws.lambda_.Function,
-        retries: aws.lambda_.FunctionEventInvokeConfig,
+        self, bucket: aws.s3.Bucket, function: aws.lambda_.Function, *depends_on: pulumi.Resource
     ) -> aws.s3.BucketNotification:
         """Let S3 invoke the indexer."""
         permission = aws.lambda_.Permission(
@@ -2093,7 +2072,7 @@ class TapStack(pulumi.ComponentResource):
             # Three resources must exist before the notification. S3 rejects a notification without the permission to
             # invoke the indexer. Without versioning, the first events would have no version ID. Without the on-failure
             # destination, failed events would be lost.
-            **self._bucket_part(bucket, "uploads-notification", permission, versioning, retries),
+            **self._bucket_part(bucket, "uploads-notification", permission, *depends_on),
             lambda_functions=[
                 aws.s3.BucketNotificationLambdaFunctionArgs(
                     id="index-uploads",
@@ -2435,23 +2414,6 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
         "the failure queue without an inspection.",
         "type-mismatch": "The content of an object is of another kind than its declared type or its extension, for "
         "example a program with the extension .jpg.",
-        **{f"failed-{reason}": cause for reason, cause in FAILURE_REASONS.items()},
-    }
-    units = f"its write capacity of {args.write_capacity} units"
-    if args.max_capacity is not None:
-        units = f"its maximum write capacity of {args.max_capacity} units"
-    maximums = {"read": args.max_on_demand_reads, "write": args.max_on_demand_writes}
-    for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
-        for access, callers in (("read", "The indexer reads no rows"), ("write", "The indexer retries its writes")):
-            causes[f"{part}-{access}-throttles"] = (
-                f"DynamoDB throttled {access}s of {title}, because "
-                f"{_throttling_cause(args, access, maximums[access])}. {callers}."
-            )
-        causes[f"{part}-write-capacity"] = (
-            f"For {LONG_ALARM_MINUTES} minutes, {title} used over {CAPACITY_ALARM_FRACTION:.0%} of {units}. At 100%, "
-            "DynamoDB throttles writes."
-        )
-    causes |= {
         "indexing-delay": f"Of the uploads within {DELAY_ALARM_MINUTES} minutes, over 1% were indexed more than "
         f"{args.max_delay_seconds} s after the upload.",
         "event-age": f"An event waited for over {EVENT_AGE_ALARM_MINUTES} minutes until Lambda invoked the indexer. "
@@ -2460,7 +2422,21 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
         "sends no events to the indexer, or every event fails.",
         "no-audit": f"For {args.expect_audit_every_hours} hours, no audit scanned the table: the scheduled audit "
         "does not run, or it fails before it reads the table.",
+        **{f"failed-{reason}": cause for reason, cause in FAILURE_REASONS.items()},
     }
+    units = f"{args.max_capacity or args.write_capacity} units"
+    limit = f"its {'maximum ' if args.max_capacity is not None else ''}write capacity of {units}"
+    maximums = {"read": args.max_on_demand_reads, "write": args.max_on_demand_writes}
+    for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
+        for access, callers in (("read", "The indexer reads no rows"), ("write", "The indexer retries its writes")):
+            causes[f"{part}-{access}-throttles"] = (
+                f"DynamoDB throttled {access}s of {title}, because "
+                f"{_throttling_cause(args, access, maximums[access])}. {callers}."
+            )
+        causes[f"{part}-write-capacity"] = (
+            f"For {LONG_ALARM_MINUTES} minutes, {title} used over {CAPACITY_ALARM_FRACTION:.0%} of {limit}. At 100%, "
+            "DynamoDB throttles writes."
+        )
     for bucket in args.existing_buckets:
         causes[f"undelivered-{bucket.name}"] = (
             f"EventBridge could not deliver an event of the bucket {bucket.name} to the indexer. The failure queue "
