@@ -75,9 +75,8 @@ OBJECT_KEY_BYTES = 1024  # maximum length of an object key (source: S3 User Guid
 FILTER_CHARACTERS = 1024  # maximum length of an encoded prefix or suffix (source: S3 API Reference, FilterRule)
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")  # not allowed in XML 1.0, S3's format of filters
 MEMORY_MIB = range(128, 10_241)  # allowed memory in MiB (source: Lambda Developer Guide, "Lambda quotas")
-# The maximum timeout of Lambda is 900 seconds. The minimum is 10 seconds, because a HEAD request and a write can take 4
-# seconds each, and reporting the result takes up to 1 second.
-TIMEOUT_SECONDS = range(10, 901)
+# The minimum allows a HEAD request and a write, which can take 4 seconds each, and 1 second for reporting the result.
+TIMEOUT_SECONDS = range(10, 901)  # allowed seconds (source of the maximum: Lambda Developer Guide, "Lambda quotas")
 RESERVED_CONCURRENCY = range(1, 10**18)  # concurrent executions (AWS checks the upper limit, the account's quota)
 TAG_VALUE_LENGTH = range(1, 257)  # characters (source: Tagging AWS Resources User Guide, "Tag naming limits")
 TAG_VALUE_PATTERN = re.compile(r"[\w .:/=+\-@]*")
@@ -219,10 +218,9 @@ DETAIL_TYPES = ("Object Created", "Object Deleted")
 RULE_NAME_LENGTH = 64  # maximum length of a rule name (source: EventBridge API Reference, PutRule)
 EVENT_PATTERN_LENGTH = 2048  # maximum length of an event pattern (source: EventBridge User Guide, "Quotas")
 DELIVERY_RETRIES = 185  # maximum number of EventBridge's retries (source: EventBridge API Reference, RetryPolicy)
-# Maximum size in bytes of all environment variables (Lambda Developer Guide, "Lambda quotas"), of a standard parameter
-# (Systems Manager User Guide, "Managing parameter tiers"), and of the inline policies of a role (IAM User Guide, "IAM
-# and AWS STS quotas").
-ENVIRONMENT_BYTES, PARAMETER_BYTES, ROLE_POLICY_BYTES = 4096, 4096, 10_240
+ENVIRONMENT_BYTES = 4096  # maximum size of all environment variables (Lambda Developer Guide, "Lambda quotas")
+PARAMETER_BYTES = 4096  # maximum size of a standard parameter (Systems Manager User Guide, "Managing parameter tiers")
+ROLE_POLICY_BYTES = 10_240  # maximum size of a role's inline policies (IAM User Guide, "IAM and AWS STS quotas")
 INSPECTOR_POLICY = "inspect-content"  # name of the inline policy of the inspector's role
 SETTINGS_SCHEMA = 1  # schema of the settings document; a change that older tools cannot read increases the number
 # SSM rejects parameter names with these prefixes (Systems Manager API Reference, PutParameter, "Name").
@@ -1402,11 +1400,10 @@ def build_lambda_package(
         _copy_folder(vendored, folder)
         for source in sources:
             others = frozenset(source.rglob("*")) - packaged
-            _copy_folder(source, _make_folder(folder / source.name), without=others)
+            _copy_folder(source, folder / source.name, without=others)
 
     try:
-        rules = repr((PIP_TARGET_OPTIONS, DROPPED_FROM_PACKAGE))
-        vendored_key = _digest([requirements.read_bytes(), rules.encode()])
+        vendored_key = _digest([requirements.read_bytes(), repr((PIP_TARGET_OPTIONS, DROPPED_FROM_PACKAGE)).encode()])
         vendored = build_once(cache, f"vendored-{vendored_key}", vendor)
         content = [part for module in modules for part in (os.fsencode(module.relative_to(root)), module.read_bytes())]
         package_key = _digest([vendored_key.encode(), *content])
@@ -1504,7 +1501,9 @@ def build_once(cache: Path, name: str, build: Callable[[Path], None]) -> Path:
             return folder
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".building-") as scratch:
-        unfinished = _make_folder(Path(scratch) / "unfinished")
+        unfinished = Path(scratch) / "unfinished"
+        unfinished.mkdir()
+        unfinished.chmod(0o755)  # the mode that mkdir sets depends on the umask
         build(unfinished)
         folder = cache / f"{name}-{_content_hash(unfinished)}"
         if folder.exists() and not _is_unchanged(folder):
@@ -1536,19 +1535,15 @@ def _content_hash(folder: Path) -> str:
 
 
 def _copy_folder(source: Path, target: Path, *, without: frozenset[Path] = frozenset()) -> None:
-    """Copy a folder except for the paths in ``without``, and set fixed file modes."""
+    """Copy a folder except for the paths in ``without``, and set fixed modes, which do not depend on the umask."""
+    target.mkdir(exist_ok=True)
+    target.chmod(0o755)
     for entry in sorted(set(source.iterdir()) - without):
         if entry.is_dir():
-            _copy_folder(entry, _make_folder(target / entry.name), without=without)
+            _copy_folder(entry, target / entry.name, without=without)
         else:
             shutil.copyfile(entry, target / entry.name)
             (target / entry.name).chmod(0o644)
-
-
-def _make_folder(folder: Path) -> Path:
-    folder.mkdir()
-    folder.chmod(0o755)  # the mode that mkdir sets depends on the umask
-    return folder
 
 
 # == The stack ========================================================================================================
@@ -1608,8 +1603,7 @@ class TapStack(pulumi.ComponentResource):
         inspector, inspecting = self._inspector(arns, table, queue) if args.inspect_content else (None, None)
         others = (*targets, *inventory, *(analytics or ()))
         settings = self._settings(indexer.function, queue, inspecting, notification, *others)
-        topic = self._alarm_topic()
-        self._alarms(topic)
+        topic = self._alarms()
         self._dashboard()
 
         inherited = set(vars(self))
@@ -1813,6 +1807,7 @@ class TapStack(pulumi.ComponentResource):
         reads, writes = args.max_on_demand_reads, args.max_on_demand_writes
         maximum = {"max_read_request_units": reads, "max_write_request_units": writes}
         has_maximum = reads is not None or writes is not None
+        index_maximum = aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs(**maximum)
         index = aws.dynamodb.TableGlobalSecondaryIndexArgs(
             name=DAY_INDEX,
             key_schemas=[
@@ -1822,9 +1817,7 @@ class TapStack(pulumi.ComponentResource):
             projection_type=INDEX_PROJECTIONS[args.index_projection],
             read_capacity=args.read_capacity,
             write_capacity=args.write_capacity,
-            on_demand_throughput=aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs(**maximum)
-            if has_maximum
-            else None,
+            on_demand_throughput=index_maximum if has_maximum else None,
         )
         return aws.dynamodb.Table(
             **self._tagged(
@@ -1855,10 +1848,7 @@ class TapStack(pulumi.ComponentResource):
         )
 
     def _table_hooks(self) -> pulumi.ResourceHookBinding:
-        """Return a hook that makes preview and update fail before a change that `check_table_change` rejects.
-
-        Only Pulumi's engine has the state of the existing table, and it sends the state only to hooks.
-        """
+        """Return a hook that makes preview and update fail before a change that `check_table_change` rejects."""
 
         def check(change: pulumi.ResourceHookArgs) -> None:
             check_table_change(change.old_inputs or {}, change.new_inputs or {}, max_capacity=self._args.max_capacity)
@@ -1914,10 +1904,7 @@ class TapStack(pulumi.ComponentResource):
     def _indexer(
         self, arns: Mapping[str, pulumi.Input[str]], queue: aws.sqs.Queue
     ) -> tuple[DeployedFunction, aws.lambda_.FunctionEventInvokeConfig]:
-        """Create the indexer. After all retries, a failed event goes to the failure queue.
-
-        ``arns`` are keyword arguments of `indexer_policy`.
-        """
+        """Create the indexer, and configure its retries. ``arns`` are keyword arguments of `indexer_policy`."""
         args, names = self._args, self._names
         indexer = self._function(
             "indexer",
@@ -1945,9 +1932,9 @@ class TapStack(pulumi.ComponentResource):
     def _inspector(
         self, arns: Mapping[str, pulumi.Input[str]], table: aws.dynamodb.Table, queue: aws.sqs.Queue
     ) -> tuple[DeployedFunction, dict[str, pulumi.Output[str]]]:
-        """Create the inspector, which Lambda invokes with new rows. After all retries, a message goes to the queue.
+        """Create the inspector, which Lambda invokes with new rows. ``arns`` are keyword arguments of its policy.
 
-        ``arns`` are keyword arguments of `inspector_policy`. The second result is a part of the settings document.
+        The second result is the part of the settings document about the inspector.
         """
         names = self._names
         inspector = self._function(
@@ -2130,12 +2117,13 @@ class TapStack(pulumi.ComponentResource):
         *triggers: pulumi.Resource,
     ) -> aws.ssm.Parameter:
         """Write the settings document for the operators' tool `audit`, after the settings that it contains."""
-        document = pulumi.Output.all(
+        values = pulumi.Output.all(
             function_arn=function.arn,
             code_sha256=function.code_sha256,
             failure_queue_arn=queue.arn,
             inspector=inspector,
-        ).apply(lambda known: _compact(settings_document(self._args, self._names, **known)))
+        )
+        document = values.apply(lambda known: _compact(settings_document(self._args, self._names, **known)))
         return aws.ssm.Parameter(
             **self._tagged("settings", *triggers),
             name=self._names.settings,
@@ -2147,7 +2135,8 @@ class TapStack(pulumi.ComponentResource):
 
     # -- alarms -------------------------------------------------------------------------------------------------------
 
-    def _alarm_topic(self) -> aws.sns.Topic:
+    def _alarms(self) -> aws.sns.Topic:
+        """Create the alarms and the topic that they notify."""
         topic = aws.sns.Topic(
             **self._tagged("alarms"),
             name=self._names.alarm_topic,
@@ -2163,9 +2152,6 @@ class TapStack(pulumi.ComponentResource):
             aws.sns.TopicSubscription(
                 **self._child("alarms-email"), topic=topic.arn, protocol="email", endpoint=endpoint
             )
-        return topic
-
-    def _alarms(self, topic: aws.sns.Topic) -> None:
         for alarm in make_alarms(self._names, self._args, region=self._region):
             is_percentile = alarm.statistic.startswith("p")
             aws.cloudwatch.MetricAlarm(
@@ -2186,13 +2172,11 @@ class TapStack(pulumi.ComponentResource):
                 alarm_actions=[topic.arn],
                 ok_actions=[topic.arn],
             )
+        return topic
 
     def _dashboard(self) -> None:
-        aws.cloudwatch.Dashboard(
-            **self._child("dashboard"),
-            dashboard_name=self._names.dashboard,
-            dashboard_body=json.dumps(_dashboard_body(self._names, self._args, region=self._region)),
-        )
+        body = json.dumps(_dashboard_body(self._names, self._args, region=self._region))
+        aws.cloudwatch.Dashboard(**self._child("dashboard"), dashboard_name=self._names.dashboard, dashboard_body=body)
 
     # -- outputs ------------------------------------------------------------------------------------------------------
 
@@ -2301,11 +2285,10 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         args: the configuration, from which some thresholds are calculated.
         region: the AWS region of the commands in the descriptions.
     """
-    own, lambda_, sqs, dynamodb = METRICS_NAMESPACE, "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
+    own, lambda_, dynamodb = METRICS_NAMESPACE, "AWS/Lambda", "AWS/DynamoDB"
     service = {"service": names.prefix}
     function, inspector = {"FunctionName": names.function}, {"FunctionName": names.inspector}
-    queue = {"QueueName": names.failure_queue}
-    table = {"TableName": names.table}
+    queue, table = {"QueueName": names.failure_queue}, {"TableName": names.table}
     index = {**table, "GlobalSecondaryIndexName": DAY_INDEX}
     write_units = args.max_capacity or args.write_capacity
 
@@ -2321,7 +2304,7 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         *function_alarms("function", function, args.timeout_seconds),
         Alarm("events-dropped", lambda_, "AsyncEventsDropped", function),
         Alarm("failure-delivery", lambda_, "DestinationDeliveryFailures", function),
-        Alarm("failure-queue", sqs, "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
+        Alarm("failure-queue", "AWS/SQS", "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
         *(Alarm(f"failed-{reason}", own, "ObjectsFailed", {**service, "reason": reason}) for reason in FAILURE_REASONS),
     ]
     for part, dimensions in (("table", table), ("index", index)):
@@ -2425,7 +2408,7 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
         **{f"failed-{reason}": cause for reason, cause in FAILURE_REASONS.items()},
     }
     units = f"{args.max_capacity or args.write_capacity} units"
-    limit = f"its {'maximum ' if args.max_capacity is not None else ''}write capacity of {units}"
+    limit = f"its {'' if args.max_capacity is None else 'maximum '}write capacity of {units}"
     maximums = {"read": args.max_on_demand_reads, "write": args.max_on_demand_writes}
     for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
         for access, callers in (("read", "The indexer reads no rows"), ("write", "The indexer retries its writes")):
@@ -2458,10 +2441,7 @@ def _throttling_cause(args: TapStackArgs, access: str, maximum: int | None) -> s
 
 
 def _first_commands(names: Names, args: TapStackArgs, *, region: str) -> dict[str, str]:
-    """Return the first shell command of each alarm's runbook chapter, by the purpose of the alarm; all are read-only.
-
-    Alarms without an entry have the command `_metric_command`, which prints the metric of the alarm.
-    """
+    """Return the first command of a runbook chapter by alarm purpose, all read-only; by default, `_metric_command`."""
     function = f"--region {region} --function-name {names.function}"
 
     def log(condition: str, log_group: str = names.log_group) -> str:
@@ -2590,12 +2570,10 @@ def _dashboard_body(names: Names, args: TapStackArgs, *, region: str) -> Documen
     return {"widgets": [{"type": "metric", **place, "properties": p} for place, p in zip(places, widgets, strict=True)]}
 
 
-_MAX = ("Maximum",)
+_SUM, _MAX = ("Sum",), ("Maximum",)
 
 
-def _metrics(
-    namespace: str, names: str, *dimensions: Sequence[str], stats: Sequence[str] = ("Sum",)
-) -> list[list[object]]:
+def _metrics(namespace: str, names: str, *dimensions: Sequence[str], stats: Sequence[str] = _SUM) -> list[list[object]]:
     """Return each statistic of each metric for each set of dimensions. Spaces separate the names of the metrics."""
     return [[namespace, name, *each, {"stat": stat}] for stat in stats for name in names.split() for each in dimensions]
 
