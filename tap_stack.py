@@ -60,7 +60,7 @@ EXISTING_BUCKET_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]|\.(?!\.)){1,61}[a-z0-9
 TABLE_NAME_LENGTH = range(3, 256)  # length in characters (source: DynamoDB Developer Guide, "Naming rules")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
-ON_DEMAND_UNITS = range(1, 40_001)  # request units per second of a table (default quota, which AWS can increase)
+ON_DEMAND_UNITS = range(1, 40_001)  # request units per second (default quota: DynamoDB Developer Guide, "Quotas")
 PROVISIONED, ON_DEMAND = "provisioned", "on-demand"
 # Maps the values of three configuration keys to the values of the DynamoDB API.
 BILLING_MODES: Mapping[str, str] = {PROVISIONED: "PROVISIONED", ON_DEMAND: "PAY_PER_REQUEST"}
@@ -75,9 +75,8 @@ OBJECT_KEY_BYTES = 1024  # maximum length of an object key (source: S3 User Guid
 FILTER_CHARACTERS = 1024  # maximum length of an encoded prefix or suffix (source: S3 API Reference, FilterRule)
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")  # not allowed in XML 1.0, S3's format of filters
 MEMORY_MIB = range(128, 10_241)  # allowed memory in MiB (source: Lambda Developer Guide, "Lambda quotas")
-# The maximum timeout of Lambda is 900 seconds. The minimum is 10 seconds, because a HEAD request and a write can take 4
-# seconds each, and reporting the result takes up to 1 second.
-TIMEOUT_SECONDS = range(10, 901)
+# The minimum allows a HEAD request and a write, which can take 4 seconds each, and 1 second for reporting the result.
+TIMEOUT_SECONDS = range(10, 901)  # allowed seconds (source of the maximum: Lambda Developer Guide, "Lambda quotas")
 RESERVED_CONCURRENCY = range(1, 10**18)  # concurrent executions (AWS checks the upper limit, the account's quota)
 TAG_VALUE_LENGTH = range(1, 257)  # characters (source: Tagging AWS Resources User Guide, "Tag naming limits")
 TAG_VALUE_PATTERN = re.compile(r"[\w .:/=+\-@]*")
@@ -219,10 +218,9 @@ DETAIL_TYPES = ("Object Created", "Object Deleted")
 RULE_NAME_LENGTH = 64  # maximum length of a rule name (source: EventBridge API Reference, PutRule)
 EVENT_PATTERN_LENGTH = 2048  # maximum length of an event pattern (source: EventBridge User Guide, "Quotas")
 DELIVERY_RETRIES = 185  # maximum number of EventBridge's retries (source: EventBridge API Reference, RetryPolicy)
-# Maximum size in bytes of all environment variables (Lambda Developer Guide, "Lambda quotas"), of a standard parameter
-# (Systems Manager User Guide, "Managing parameter tiers"), and of the inline policies of a role (IAM User Guide, "IAM
-# and AWS STS quotas").
-ENVIRONMENT_BYTES, PARAMETER_BYTES, ROLE_POLICY_BYTES = 4096, 4096, 10_240
+ENVIRONMENT_BYTES = 4096  # maximum size of all environment variables (Lambda Developer Guide, "Lambda quotas")
+PARAMETER_BYTES = 4096  # maximum size of a standard parameter (Systems Manager User Guide, "Managing parameter tiers")
+ROLE_POLICY_BYTES = 10_240  # maximum size of a role's inline policies (IAM User Guide, "IAM and AWS STS quotas")
 INSPECTOR_POLICY = "inspect-content"  # name of the inline policy of the inspector's role
 SETTINGS_SCHEMA = 1  # schema of the settings document; a change that older tools cannot read increases the number
 # SSM rejects parameter names with these prefixes (Systems Manager API Reference, PutParameter, "Name").
@@ -242,11 +240,7 @@ class ConfigurationError(ValueError):
 
 @dataclass(frozen=True)
 class ConfigField:
-    """Allowed values and description of a configuration key.
-
-    The fields of ``TapStackArgs`` hold the types and the defaults. ``python -m tools.configuration`` writes keys,
-    types, defaults, allowed values and descriptions into docs/configuration.md.
-    """
+    """Allowed values and description of a configuration key, whose type and default are in ``TapStackArgs``."""
 
     key: str
     description: str
@@ -306,8 +300,7 @@ class ConfigField:
 def check_bucket_name(key: str, name: str) -> None:
     """Check a bucket name against the naming rules of S3.
 
-    Names with dots are rejected although S3 allows them: the TLS certificate of S3 does not cover such names, and the
-    bucket policy requires TLS.
+    Names with dots are rejected although S3 allows them (docs/decisions.md#bucket-names-without-dots).
 
     Args:
         key: the configuration key that the error reports.
@@ -318,10 +311,8 @@ def check_bucket_name(key: str, name: str) -> None:
     """
     CONFIG_FIELDS["bucket_name"].check(name, key=key)
     if name.startswith(BUCKET_NAME_RESERVED_STARTS) or name.endswith(BUCKET_NAME_RESERVED_ENDS):
-        reserved = ", ".join(
-            [*(f"{s}…" for s in BUCKET_NAME_RESERVED_STARTS), *(f"…{e}" for e in BUCKET_NAME_RESERVED_ENDS)]
-        )
-        raise ConfigurationError(key, name, f"S3 reserves these names: {reserved}", "Choose another name.")
+        reserved = [*(f"{s}…" for s in BUCKET_NAME_RESERVED_STARTS), *(f"…{e}" for e in BUCKET_NAME_RESERVED_ENDS)]
+        raise ConfigurationError(key, name, f"S3 reserves these names: {', '.join(reserved)}", "Choose another name.")
 
 
 def _check_configured_bucket_name(args: TapStackArgs) -> None:
@@ -817,8 +808,6 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
     Raises:
         ConfigurationError: the change is not supported.
     """
-    # To change the projection, the provider deletes the index and creates it again. Queries of the index fail until it
-    # contains all rows again.
     before, after = (
         {index["name"]: index["projectionType"] for index in inputs.get("globalSecondaryIndexes") or ()}.get(DAY_INDEX)
         for inputs in (old, new)
@@ -843,8 +832,7 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
             remedy = "Try: pulumi config rm maxCapacity && pulumi up. Then set the key again, and run pulumi up."
             raise ConfigurationError("maxCapacity", max_capacity, error, remedy)
         return
-    # If the other maximum remains, the provider would keep a removed maximum without an error. Otherwise it would send
-    # an empty update, which DynamoDB rejects. The value -1 removes a maximum, but only from a table that has one.
+    # The provider would keep a removed maximum without an error, or send an empty update, which DynamoDB rejects.
     for key, unit in (("maxOnDemandReads", "maxReadRequestUnits"), ("maxOnDemandWrites", "maxWriteRequestUnits")):
         had, has = (((inputs.get("onDemandThroughput") or {}).get(unit) or 0) > 0 for inputs in (old, new))
         if had and not has:
@@ -963,37 +951,28 @@ def _policy(*statements: Document | None) -> Document:
     return {"Version": "2012-10-17", "Statement": [each for each in statements if each]}
 
 
-def _statement(
-    sid: str,
-    effect: str,
-    action: Texts,
-    resource: Texts | None = None,
-    *,
-    principal: str | Document | None = None,
-    condition: Document | None = None,
-) -> Document:
+def _statement(sid: str, effect: str, **elements: Any) -> Document:
     """Return an IAM policy statement. Elements whose value is None are omitted."""
-    elements = {"Sid": sid, "Effect": effect, "Principal": principal, "Action": action}
-    elements |= {"Resource": resource, "Condition": condition}
-    return {name: value for name, value in elements.items() if value is not None}
+    return {"Sid": sid, "Effect": effect} | {name: value for name, value in elements.items() if value is not None}
 
 
 def _deny_without_tls(action: str, *arns: str) -> Document:
     condition = {"Bool": {"aws:SecureTransport": "false"}}
-    return _statement("DenyWithoutTls", "Deny", action, list(arns), principal="*", condition=condition)
+    return _statement("DenyWithoutTls", "Deny", Principal="*", Action=action, Resource=list(arns), Condition=condition)
 
 
 def _allow_service(
-    sid: str, service: str, action: str, resource: str | None = None, *, account: str, source: Texts = (), **equal: str
+    sid: str, service: str, action: str, resource: str | None = None, *, account: str = "", source: Texts, **equal: str
 ) -> Document:
     """Return a policy statement that allows an AWS service one action, for one account and for source ARN patterns.
 
     ``equal`` are further condition keys with the values that they must have.
     """
-    condition = {"ArnLike": {"aws:SourceArn": source}} if source else {}
-    condition |= {"StringEquals": {"aws:SourceAccount": account, **equal}}
+    condition: Document = {"ArnLike": {"aws:SourceArn": source}} if source else {}
+    if account:
+        condition["StringEquals"] = {"aws:SourceAccount": account, **equal}
     principal = {"Service": f"{service}.amazonaws.com"}
-    return _statement(sid, "Allow", action, resource, principal=principal, condition=condition)
+    return _statement(sid, "Allow", Principal=principal, Action=action, Resource=resource, Condition=condition)
 
 
 def _data_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Document:
@@ -1004,7 +983,8 @@ def _data_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Docum
     """
 
     def deny_put(sid: str, **condition: Document) -> Document:
-        return _statement(sid, "Deny", "s3:PutObject", f"{bucket_arn}/*", principal="*", condition=condition)
+        target = {"Action": "s3:PutObject", "Resource": f"{bucket_arn}/*"}
+        return _statement(sid, "Deny", Principal="*", **target, Condition=condition)
 
     # An upload without an encryption header uses the bucket's default encryption and must be allowed. StringNotEquals
     # alone would deny such an upload, because an absent condition key counts as not equal (even with IfExists).
@@ -1041,8 +1021,7 @@ def _log_bucket_policy(
 
 def _queue_policy(*, queue_arn: str, rule_arns: Sequence[str]) -> Document:
     """Return the policy of the failure queue, which lets EventBridge rules send events, and denies plain HTTP."""
-    service, source = {"Service": "events.amazonaws.com"}, {"ArnLike": {"aws:SourceArn": rule_arns}}
-    allowed = _statement("AllowRules", "Allow", "sqs:SendMessage", queue_arn, principal=service, condition=source)
+    allowed = _allow_service("AllowRules", "events", "sqs:SendMessage", queue_arn, source=rule_arns)
     return _policy(allowed if rule_arns else None, _deny_without_tls("sqs:*", queue_arn))
 
 
@@ -1057,7 +1036,7 @@ def _topic_policy(*, topic_arn: str, partition: str, region: str, account: str) 
 
 def _trust_policy(*, account: str) -> Document:
     """Return the trust policy of a function's role, which lets Lambda assume the role for this account only."""
-    return _policy(_allow_service("AllowLambda", "lambda", "sts:AssumeRole", account=account))
+    return _policy(_allow_service("AllowLambda", "lambda", "sts:AssumeRole", account=account, source=()))
 
 
 def indexer_policy(*, table_arn: str, **resources: Any) -> Document:
@@ -1087,7 +1066,7 @@ def inspector_policy(*, stream_arn: str, **resources: Any) -> Document:
 
 
 def _allow(sid: str, actions: Sequence[str], *resources: str) -> Document:
-    return _statement(sid, "Allow", actions, list(resources))
+    return _statement(sid, "Allow", Action=actions, Resource=list(resources))
 
 
 def _function_policy(
@@ -1145,7 +1124,7 @@ def _allow_through(
     domains = ("amazonaws.com", "amazonaws.com.cn") if partition == "aws-cn" else ("amazonaws.com",)
     via = {"kms:ViaService": [f"{service}.{region}.{domain}" for domain in domains]}
     condition = {"StringEquals": via | (equals or {}), **({"ArnLike": like} if like else {})}
-    return _statement(sid, "Allow", list(actions), [key_arn], condition=condition)
+    return _statement(sid, "Allow", Action=list(actions), Resource=[key_arn], Condition=condition)
 
 
 def _decrypt_objects(sid: str, key_arn: str, bucket_arn: str, object_arns: Sequence[str]) -> Document:
@@ -1421,11 +1400,10 @@ def build_lambda_package(
         _copy_folder(vendored, folder)
         for source in sources:
             others = frozenset(source.rglob("*")) - packaged
-            _copy_folder(source, _make_folder(folder / source.name), without=others)
+            _copy_folder(source, folder / source.name, without=others)
 
     try:
-        rules = repr((PIP_TARGET_OPTIONS, DROPPED_FROM_PACKAGE))
-        vendored_key = _digest([requirements.read_bytes(), rules.encode()])
+        vendored_key = _digest([requirements.read_bytes(), repr((PIP_TARGET_OPTIONS, DROPPED_FROM_PACKAGE)).encode()])
         vendored = build_once(cache, f"vendored-{vendored_key}", vendor)
         content = [part for module in modules for part in (os.fsencode(module.relative_to(root)), module.read_bytes())]
         package_key = _digest([vendored_key.encode(), *content])
@@ -1475,8 +1453,7 @@ def check_installed(requirements: Path, installed: Path) -> None:
 def build_lambda_archive(root: Path, cache: Path, function: str = INDEXER_CODE) -> tuple[Path, str]:
     """Build the zip file of a function's deployment package.
 
-    The bytes of the file depend only on the files of the package, so that its hash is the same in each run. The files
-    are not compressed, because the result of a compression depends on the version of the compression library.
+    The bytes of the file depend only on the files of the package, so the file is not compressed (docs/decisions.md).
 
     Args:
         root: the folder that contains the folders of code.
@@ -1524,7 +1501,9 @@ def build_once(cache: Path, name: str, build: Callable[[Path], None]) -> Path:
             return folder
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".building-") as scratch:
-        unfinished = _make_folder(Path(scratch) / "unfinished")
+        unfinished = Path(scratch) / "unfinished"
+        unfinished.mkdir()
+        unfinished.chmod(0o755)  # the mode that mkdir sets depends on the umask
         build(unfinished)
         folder = cache / f"{name}-{_content_hash(unfinished)}"
         if folder.exists() and not _is_unchanged(folder):
@@ -1556,19 +1535,15 @@ def _content_hash(folder: Path) -> str:
 
 
 def _copy_folder(source: Path, target: Path, *, without: frozenset[Path] = frozenset()) -> None:
-    """Copy a folder except for the paths in ``without``, and set fixed file modes."""
+    """Copy a folder except for the paths in ``without``, and set fixed modes, which do not depend on the umask."""
+    target.mkdir(exist_ok=True)
+    target.chmod(0o755)
     for entry in sorted(set(source.iterdir()) - without):
         if entry.is_dir():
-            _copy_folder(entry, _make_folder(target / entry.name), without=without)
+            _copy_folder(entry, target / entry.name, without=without)
         else:
             shutil.copyfile(entry, target / entry.name)
             (target / entry.name).chmod(0o644)
-
-
-def _make_folder(folder: Path) -> Path:
-    folder.mkdir()
-    folder.chmod(0o755)  # the mode that mkdir sets depends on the umask
-    return folder
 
 
 # == The stack ========================================================================================================
@@ -1622,16 +1597,13 @@ class TapStack(pulumi.ComponentResource):
         self._autoscaling(table)
         queue, queue_permissions = self._failure_queue()
         arns = {"bucket_arn": bucket.arn, "table_arn": table.arn, "queue_arn": queue.arn}
-        indexer = self._indexer(arns)
-        retries = self._retries(indexer, queue)
-        notification = self._trigger(bucket, versioning, indexer.function, retries)
+        indexer, retries = self._indexer(arns, queue)
+        notification = self._trigger(bucket, indexer.function, versioning, retries)
         targets = self._existing_buckets(indexer.function, queue, queue_permissions, retries)
-        inspector = self._inspector({**arns, "stream_arn": table.stream_arn}) if args.inspect_content else None
-        inspecting = self._stream(inspector, table, queue) if inspector else None
+        inspector, inspecting = self._inspector(arns, table, queue) if args.inspect_content else (None, None)
         others = (*targets, *inventory, *(analytics or ()))
         settings = self._settings(indexer.function, queue, inspecting, notification, *others)
-        topic = self._alarm_topic()
-        self._alarms(topic)
+        topic = self._alarms()
         self._dashboard()
 
         inherited = set(vars(self))
@@ -1665,16 +1637,19 @@ class TapStack(pulumi.ComponentResource):
         """Return the arguments that all children with tags have in common."""
         return {**self._child(purpose, *depends_on, **options), "tags": self._tags}
 
+    def _bucket_part(self, bucket: aws.s3.Bucket, purpose: str, *depends_on: pulumi.Resource) -> dict[str, Any]:
+        """Return the arguments that all resources with a setting of a bucket have in common."""
+        return {**self._child(purpose, *depends_on), "bucket": bucket.bucket}
+
     # -- buckets ------------------------------------------------------------------------------------------------------
 
     def _upload_bucket(self) -> tuple[aws.s3.Bucket, aws.s3.BucketVersioning]:
         """Create the versioned upload bucket. Web pages of the configured origins may upload and read ETags."""
         days = {"noncurrent_days": self._args.noncurrent_days}
         expiry = _lifecycle_rule("expire-noncurrent-versions", noncurrent_version_expiration=days)
-        bucket, _ = self._data_bucket("uploads", self._names.upload_bucket, expiry)
+        bucket, _ = self._hardened_bucket("uploads", self._names.upload_bucket, expiry)
         aws.s3.BucketCorsConfiguration(
-            **self._child("uploads-cors"),
-            bucket=bucket.bucket,
+            **self._bucket_part(bucket, "uploads-cors"),
             cors_rules=[
                 {
                     "allowed_headers": ["*"],  # the request headers of an upload depend on its signing method
@@ -1685,51 +1660,40 @@ class TapStack(pulumi.ComponentResource):
                 }
             ],
         )
-        versioning = aws.s3.BucketVersioning(
-            **self._child("uploads-versioning"),
-            bucket=bucket.bucket,
-            versioning_configuration={"status": VERSIONING},
-        )
-        return bucket, versioning
-
-    def _data_bucket(
-        self, purpose: str, bucket_name: str, expiry: aws.s3.BucketLifecycleConfigurationRuleArgs
-    ) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
-        """Create a bucket that the stack's KMS key encrypts, if there is one, with one lifecycle rule for expiry."""
-        policy = partial(_data_bucket_policy, key_arn=self._key)
-        return self._hardened_bucket(purpose, bucket_name, policy=policy, key_arn=self._key, expiry=[expiry])
+        part = self._bucket_part(bucket, "uploads-versioning")
+        return bucket, aws.s3.BucketVersioning(**part, versioning_configuration={"status": VERSIONING})
 
     def _hardened_bucket(
         self,
         purpose: str,
         bucket_name: str,
-        *,
-        policy: Callable[..., Document],
-        expiry: Sequence[aws.s3.BucketLifecycleConfigurationRuleArgs],
-        key_arn: str | None = None,
+        *expiry: aws.s3.BucketLifecycleConfigurationRuleArgs,
+        log_policy: Callable[..., Document] | None = None,
     ) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
         """Create a private, encrypted bucket without ACLs, with a policy and with lifecycle rules for expiry.
 
-        ``policy`` returns the policy document. Its argument is the ARN of the bucket.
+        ``log_policy`` returns the policy document of a bucket for logs, from the ARN of the bucket. The stack's KMS key
+        encrypts other buckets, if there is one.
         """
+        key_arn = None if log_policy else self._key
+        policy = log_policy or partial(_data_bucket_policy, key_arn=key_arn)
         bucket = aws.s3.Bucket(
             **self._tagged(purpose, protect=self._args.protect_data),
             bucket=bucket_name,
             force_destroy=not self._args.protect_data,
         )
+
+        def part(setting: str, *depends_on: pulumi.Resource) -> dict[str, Any]:
+            return self._bucket_part(bucket, f"{purpose}-{setting}", *depends_on)
+
         privacy = aws.s3.BucketPublicAccessBlock(
-            **self._child(f"{purpose}-public-access"),
-            bucket=bucket.bucket,
+            **part("public-access"),
             block_public_acls=True,
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
         )
-        aws.s3.BucketOwnershipControls(
-            **self._child(f"{purpose}-ownership"),
-            bucket=bucket.bucket,
-            rule={"object_ownership": "BucketOwnerEnforced"},
-        )
+        aws.s3.BucketOwnershipControls(**part("ownership"), rule={"object_ownership": "BucketOwnerEnforced"})
         default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
             sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
         )
@@ -1737,17 +1701,13 @@ class TapStack(pulumi.ComponentResource):
             apply_server_side_encryption_by_default=default,
             bucket_key_enabled=True if key_arn else None,  # an S3 Bucket Key reduces the number of KMS requests
         )
-        kind = aws.s3.BucketServerSideEncryptionConfiguration
-        kind(**self._child(f"{purpose}-encryption"), bucket=bucket.bucket, rules=[encryption])
+        aws.s3.BucketServerSideEncryptionConfiguration(**part("encryption"), rules=[encryption])
         days = {"days_after_initiation": ABORT_MULTIPART_DAYS}
         rules = [_lifecycle_rule("abort-incomplete-uploads", abort_incomplete_multipart_upload=days), *expiry]
-        aws.s3.BucketLifecycleConfiguration(**self._child(f"{purpose}-lifecycle"), bucket=bucket.bucket, rules=rules)
-        return bucket, aws.s3.BucketPolicy(
-            # S3 rejects simultaneous changes of policy and public access settings with status 409.
-            **self._child(f"{purpose}-policy", privacy),
-            bucket=bucket.bucket,
-            policy=_json(policy, bucket_arn=bucket.arn),
-        )
+        aws.s3.BucketLifecycleConfiguration(**part("lifecycle"), rules=rules)
+        document = _json(policy, bucket_arn=bucket.arn)
+        # S3 rejects simultaneous changes of policy and public access settings with status 409.
+        return bucket, aws.s3.BucketPolicy(**part("policy", privacy), policy=document)
 
     def _access_logs(self, buckets: Mapping[str, aws.s3.Bucket]) -> list[pulumi.Resource]:
         """Log every request to the buckets in a separate bucket, which also contains the inventories.
@@ -1763,19 +1723,17 @@ class TapStack(pulumi.ComponentResource):
         logged = [names.upload_bucket, *([names.export_bucket] if args.analytics else [])]
         inventoried = [names.upload_bucket, *(each.name for each in args.existing_buckets)] if args.inventory else ()
         policy = partial(_log_bucket_policy, account=self._account, logged=logged, inventoried=inventoried)
-        log_bucket, log_policy = self._hardened_bucket("logs", names.log_bucket, policy=policy, expiry=expiry)
+        log_bucket, log_policy = self._hardened_bucket("logs", names.log_bucket, *expiry, log_policy=policy)
         for purpose, bucket in buckets.items():
             aws.s3.BucketLogging(
-                **self._child(f"{purpose}-logging", log_policy),
-                bucket=bucket.bucket,
+                **self._bucket_part(bucket, f"{purpose}-logging", log_policy),
                 target_bucket=log_bucket.bucket,
                 target_prefix=f"{purpose}/",
             )
         if not args.inventory:
             return []
         inventory = aws.s3.Inventory(
-            **self._child("uploads-inventory", log_policy),
-            bucket=buckets["uploads"].bucket,
+            **self._bucket_part(buckets["uploads"], "uploads-inventory", log_policy),
             name=names.prefix,
             destination={
                 "bucket": {
@@ -1801,7 +1759,7 @@ class TapStack(pulumi.ComponentResource):
         """
         names, args = self._names, self._args
         expiry = _lifecycle_rule("expire-exports-and-results", expiration={"days": args.export_retention_days})
-        bucket, bucket_policy = self._data_bucket("exports", names.export_bucket, expiry)
+        bucket, bucket_policy = self._hardened_bucket("exports", names.export_bucket, expiry)
         database = aws.glue.CatalogDatabase(
             **self._tagged("analytics-database"),
             name=names.glue_database,
@@ -1849,6 +1807,7 @@ class TapStack(pulumi.ComponentResource):
         reads, writes = args.max_on_demand_reads, args.max_on_demand_writes
         maximum = {"max_read_request_units": reads, "max_write_request_units": writes}
         has_maximum = reads is not None or writes is not None
+        index_maximum = aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs(**maximum)
         index = aws.dynamodb.TableGlobalSecondaryIndexArgs(
             name=DAY_INDEX,
             key_schemas=[
@@ -1858,9 +1817,7 @@ class TapStack(pulumi.ComponentResource):
             projection_type=INDEX_PROJECTIONS[args.index_projection],
             read_capacity=args.read_capacity,
             write_capacity=args.write_capacity,
-            on_demand_throughput=aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs(**maximum)
-            if has_maximum
-            else None,
+            on_demand_throughput=index_maximum if has_maximum else None,
         )
         return aws.dynamodb.Table(
             **self._tagged(
@@ -1891,10 +1848,7 @@ class TapStack(pulumi.ComponentResource):
         )
 
     def _table_hooks(self) -> pulumi.ResourceHookBinding:
-        """Return a hook that makes preview and update fail before a change that `check_table_change` rejects.
-
-        Only Pulumi's engine has the state of the existing table, and it sends the state only to hooks.
-        """
+        """Return a hook that makes preview and update fail before a change that `check_table_change` rejects."""
 
         def check(change: pulumi.ResourceHookArgs) -> None:
             check_table_change(change.old_inputs or {}, change.new_inputs or {}, max_capacity=self._args.max_capacity)
@@ -1947,10 +1901,12 @@ class TapStack(pulumi.ComponentResource):
         document = _json(partial(_queue_policy, rule_arns=rule_arns), queue_arn=queue.arn)
         return queue, aws.sqs.QueuePolicy(**self._child("failures-policy"), queue_url=queue.url, policy=document)
 
-    def _indexer(self, arns: Mapping[str, pulumi.Input[str]]) -> DeployedFunction:
-        """Create the indexer. ``arns`` are keyword arguments of `indexer_policy`."""
+    def _indexer(
+        self, arns: Mapping[str, pulumi.Input[str]], queue: aws.sqs.Queue
+    ) -> tuple[DeployedFunction, aws.lambda_.FunctionEventInvokeConfig]:
+        """Create the indexer, and configure its retries. ``arns`` are keyword arguments of `indexer_policy`."""
         args, names = self._args, self._names
-        return self._function(
+        indexer = self._function(
             "indexer",
             code=INDEXER_CODE,
             package=args.lambda_package,
@@ -1965,16 +1921,28 @@ class TapStack(pulumi.ComponentResource):
             timeout=args.timeout_seconds,
             reserved_concurrent_executions=args.reserved_concurrency,
         )
+        return indexer, aws.lambda_.FunctionEventInvokeConfig(
+            **self._child("indexer-retries", indexer.permissions),
+            function_name=indexer.function.name,
+            maximum_retry_attempts=ASYNC_RETRIES,
+            maximum_event_age_in_seconds=ASYNC_EVENT_AGE_SECONDS,
+            destination_config={"on_failure": {"destination": queue.arn}},
+        )
 
-    def _inspector(self, arns: Mapping[str, pulumi.Input[str]]) -> DeployedFunction:
-        """Create the inspector. ``arns`` are keyword arguments of `inspector_policy`."""
+    def _inspector(
+        self, arns: Mapping[str, pulumi.Input[str]], table: aws.dynamodb.Table, queue: aws.sqs.Queue
+    ) -> tuple[DeployedFunction, dict[str, pulumi.Output[str]]]:
+        """Create the inspector, which Lambda invokes with new rows. ``arns`` are keyword arguments of its policy.
+
+        The second result is the part of the settings document about the inspector.
+        """
         names = self._names
-        return self._function(
+        inspector = self._function(
             "inspector",
             code=INSPECTOR_CODE,
             package=self._args.inspector_package,
             role=(names.inspector_role, "Permissions of the Lambda function that inspects the content of objects"),
-            policy=(INSPECTOR_POLICY, inspector_policy, arns),
+            policy=(INSPECTOR_POLICY, inspector_policy, {**arns, "stream_arn": table.stream_arn}),
             log_group_name=names.inspector_log_group,
             queries=INSPECTOR_QUERIES,
             name=names.inspector,
@@ -1983,6 +1951,23 @@ class TapStack(pulumi.ComponentResource):
             memory_size=INSPECTOR_MEMORY_MIB,
             timeout=INSPECTOR_TIMEOUT_SECONDS,
         )
+        mapping = aws.lambda_.EventSourceMapping(
+            **self._tagged("inspector-stream", inspector.permissions),
+            event_source_arn=table.stream_arn,
+            function_name=inspector.function.arn,
+            starting_position="TRIM_HORIZON",
+            batch_size=STREAM_BATCH_ROWS,
+            parallelization_factor=STREAM_PARALLEL_BATCHES,
+            maximum_retry_attempts=STREAM_RETRIES,
+            maximum_record_age_in_seconds=STREAM_AGE_SECONDS,
+            bisect_batch_on_function_error=True,
+            function_response_types=["ReportBatchItemFailures"],
+            destination_config={"on_failure": {"destination_arn": queue.arn}},
+            filter_criteria={"filters": [{"pattern": _compact(each)} for each in STREAM_FILTERS]}
+            if self._args.inspector_filter
+            else None,
+        )
+        return inspector, {"function": inspector.function.arn, "event_source_mapping": mapping.uuid}
 
     def _function(
         self,
@@ -2057,47 +2042,8 @@ class TapStack(pulumi.ComponentResource):
             )
         return DeployedFunction(function=function, role=lambda_role, permissions=permissions, log_group=log_group)
 
-    def _retries(self, indexer: DeployedFunction, queue: aws.sqs.Queue) -> aws.lambda_.FunctionEventInvokeConfig:
-        """Configure the retries of the indexer. After all retries, a failed event goes to the failure queue."""
-        return aws.lambda_.FunctionEventInvokeConfig(
-            **self._child("indexer-retries", indexer.permissions),
-            function_name=indexer.function.name,
-            maximum_retry_attempts=ASYNC_RETRIES,
-            maximum_event_age_in_seconds=ASYNC_EVENT_AGE_SECONDS,
-            destination_config={"on_failure": {"destination": queue.arn}},
-        )
-
-    def _stream(
-        self, inspector: DeployedFunction, table: aws.dynamodb.Table, queue: aws.sqs.Queue
-    ) -> dict[str, pulumi.Output[str]]:
-        """Let Lambda invoke the inspector with new rows. After all retries, the failure queue receives a message.
-
-        Returns the part of the settings document about the inspector.
-        """
-        mapping = aws.lambda_.EventSourceMapping(
-            **self._tagged("inspector-stream", inspector.permissions),
-            event_source_arn=table.stream_arn,
-            function_name=inspector.function.arn,
-            starting_position="TRIM_HORIZON",
-            batch_size=STREAM_BATCH_ROWS,
-            parallelization_factor=STREAM_PARALLEL_BATCHES,
-            maximum_retry_attempts=STREAM_RETRIES,
-            maximum_record_age_in_seconds=STREAM_AGE_SECONDS,
-            bisect_batch_on_function_error=True,
-            function_response_types=["ReportBatchItemFailures"],
-            destination_config={"on_failure": {"destination_arn": queue.arn}},
-            filter_criteria={"filters": [{"pattern": _compact(each)} for each in STREAM_FILTERS]}
-            if self._args.inspector_filter
-            else None,
-        )
-        return {"function": inspector.function.arn, "event_source_mapping": mapping.uuid}
-
     def _trigger(
-        self,
-        bucket: aws.s3.Bucket,
-        versioning: aws.s3.BucketVersioning,
-        function: aws.lambda_.Function,
-        retries: aws.lambda_.FunctionEventInvokeConfig,
+        self, bucket: aws.s3.Bucket, function: aws.lambda_.Function, *depends_on: pulumi.Resource
     ) -> aws.s3.BucketNotification:
         """Let S3 invoke the indexer."""
         permission = aws.lambda_.Permission(
@@ -2113,8 +2059,7 @@ class TapStack(pulumi.ComponentResource):
             # Three resources must exist before the notification. S3 rejects a notification without the permission to
             # invoke the indexer. Without versioning, the first events would have no version ID. Without the on-failure
             # destination, failed events would be lost.
-            **self._child("uploads-notification", permission, versioning, retries),
-            bucket=bucket.bucket,
+            **self._bucket_part(bucket, "uploads-notification", permission, *depends_on),
             lambda_functions=[
                 aws.s3.BucketNotificationLambdaFunctionArgs(
                     id="index-uploads",
@@ -2172,12 +2117,13 @@ class TapStack(pulumi.ComponentResource):
         *triggers: pulumi.Resource,
     ) -> aws.ssm.Parameter:
         """Write the settings document for the operators' tool `audit`, after the settings that it contains."""
-        document = pulumi.Output.all(
+        values = pulumi.Output.all(
             function_arn=function.arn,
             code_sha256=function.code_sha256,
             failure_queue_arn=queue.arn,
             inspector=inspector,
-        ).apply(lambda known: _compact(settings_document(self._args, self._names, **known)))
+        )
+        document = values.apply(lambda known: _compact(settings_document(self._args, self._names, **known)))
         return aws.ssm.Parameter(
             **self._tagged("settings", *triggers),
             name=self._names.settings,
@@ -2189,7 +2135,8 @@ class TapStack(pulumi.ComponentResource):
 
     # -- alarms -------------------------------------------------------------------------------------------------------
 
-    def _alarm_topic(self) -> aws.sns.Topic:
+    def _alarms(self) -> aws.sns.Topic:
+        """Create the alarms and the topic that they notify."""
         topic = aws.sns.Topic(
             **self._tagged("alarms"),
             name=self._names.alarm_topic,
@@ -2205,9 +2152,6 @@ class TapStack(pulumi.ComponentResource):
             aws.sns.TopicSubscription(
                 **self._child("alarms-email"), topic=topic.arn, protocol="email", endpoint=endpoint
             )
-        return topic
-
-    def _alarms(self, topic: aws.sns.Topic) -> None:
         for alarm in make_alarms(self._names, self._args, region=self._region):
             is_percentile = alarm.statistic.startswith("p")
             aws.cloudwatch.MetricAlarm(
@@ -2228,13 +2172,11 @@ class TapStack(pulumi.ComponentResource):
                 alarm_actions=[topic.arn],
                 ok_actions=[topic.arn],
             )
+        return topic
 
     def _dashboard(self) -> None:
-        aws.cloudwatch.Dashboard(
-            **self._child("dashboard"),
-            dashboard_name=self._names.dashboard,
-            dashboard_body=json.dumps(_dashboard_body(self._names, self._args, region=self._region)),
-        )
+        body = json.dumps(_dashboard_body(self._names, self._args, region=self._region))
+        aws.cloudwatch.Dashboard(**self._child("dashboard"), dashboard_name=self._names.dashboard, dashboard_body=body)
 
     # -- outputs ------------------------------------------------------------------------------------------------------
 
@@ -2343,11 +2285,10 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         args: the configuration, from which some thresholds are calculated.
         region: the AWS region of the commands in the descriptions.
     """
-    own, lambda_, sqs, dynamodb = METRICS_NAMESPACE, "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
+    own, lambda_, dynamodb = METRICS_NAMESPACE, "AWS/Lambda", "AWS/DynamoDB"
     service = {"service": names.prefix}
     function, inspector = {"FunctionName": names.function}, {"FunctionName": names.inspector}
-    queue = {"QueueName": names.failure_queue}
-    table = {"TableName": names.table}
+    queue, table = {"QueueName": names.failure_queue}, {"TableName": names.table}
     index = {**table, "GlobalSecondaryIndexName": DAY_INDEX}
     write_units = args.max_capacity or args.write_capacity
 
@@ -2363,7 +2304,7 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         *function_alarms("function", function, args.timeout_seconds),
         Alarm("events-dropped", lambda_, "AsyncEventsDropped", function),
         Alarm("failure-delivery", lambda_, "DestinationDeliveryFailures", function),
-        Alarm("failure-queue", sqs, "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
+        Alarm("failure-queue", "AWS/SQS", "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
         *(Alarm(f"failed-{reason}", own, "ObjectsFailed", {**service, "reason": reason}) for reason in FAILURE_REASONS),
     ]
     for part, dimensions in (("table", table), ("index", index)):
@@ -2385,19 +2326,17 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         Alarm("indexing-delay", own, "IndexingDelay", service, "p99", delay, period_seconds=DELAY_ALARM_MINUTES * 60),
         Alarm("event-age", lambda_, "AsyncEventAge", function, "Maximum", age),
     ]
-
-    def expected(purpose: str, namespace: str, metric: str, dimensions: Mapping[str, str], hours: int) -> Alarm:
-        # CloudWatch also evaluates a few periods before the evaluation periods, so the alarm fires a few periods late
-        # (CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data"). Periods are therefore short.
-        seconds = SHORT_PERIOD_SECONDS if hours <= SHORT_PERIODS_MAX_HOURS else HOUR_SECONDS
-        periods = hours * HOUR_SECONDS // seconds
-        return Alarm(purpose, namespace, metric, dimensions, "SampleCount", 1, periods, seconds, expects_data=True)
-
-    if args.expect_upload_every_hours is not None:
-        alarms.append(expected("no-uploads", own, "IndexingDelay", service, args.expect_upload_every_hours))
-    if args.expect_audit_every_hours is not None:
-        scans = {**table, "Operation": "Scan"}
-        alarms.append(expected("no-audit", dynamodb, "SuccessfulRequestLatency", scans, args.expect_audit_every_hours))
+    scans = {**table, "Operation": "Scan"}
+    for purpose, hours, source in (
+        ("no-uploads", args.expect_upload_every_hours, (own, "IndexingDelay", service)),
+        ("no-audit", args.expect_audit_every_hours, (dynamodb, "SuccessfulRequestLatency", scans)),
+    ):
+        if hours is not None:
+            # CloudWatch also evaluates a few periods before the evaluation periods, so the alarm fires a few periods
+            # late (CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data"): periods are short.
+            seconds = SHORT_PERIOD_SECONDS if hours <= SHORT_PERIODS_MAX_HOURS else HOUR_SECONDS
+            periods = hours * HOUR_SECONDS // seconds
+            alarms.append(Alarm(purpose, *source, "SampleCount", 1, periods, seconds, expects_data=True))
     if args.inspect_content:
         age = ITERATOR_AGE_ALARM_HOURS * HOUR_SECONDS * 1000
         alarms += [
@@ -2458,23 +2397,6 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
         "the failure queue without an inspection.",
         "type-mismatch": "The content of an object is of another kind than its declared type or its extension, for "
         "example a program with the extension .jpg.",
-        **{f"failed-{reason}": cause for reason, cause in FAILURE_REASONS.items()},
-    }
-    units = f"its write capacity of {args.write_capacity} units"
-    if args.max_capacity is not None:
-        units = f"its maximum write capacity of {args.max_capacity} units"
-    maximums = {"read": args.max_on_demand_reads, "write": args.max_on_demand_writes}
-    for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
-        for access, callers in (("read", "The indexer reads no rows"), ("write", "The indexer retries its writes")):
-            causes[f"{part}-{access}-throttles"] = (
-                f"DynamoDB throttled {access}s of {title}, because "
-                f"{_throttling_cause(args, access, maximums[access])}. {callers}."
-            )
-        causes[f"{part}-write-capacity"] = (
-            f"For {LONG_ALARM_MINUTES} minutes, {title} used over {CAPACITY_ALARM_FRACTION:.0%} of {units}. At 100%, "
-            "DynamoDB throttles writes."
-        )
-    causes |= {
         "indexing-delay": f"Of the uploads within {DELAY_ALARM_MINUTES} minutes, over 1% were indexed more than "
         f"{args.max_delay_seconds} s after the upload.",
         "event-age": f"An event waited for over {EVENT_AGE_ALARM_MINUTES} minutes until Lambda invoked the indexer. "
@@ -2483,7 +2405,21 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
         "sends no events to the indexer, or every event fails.",
         "no-audit": f"For {args.expect_audit_every_hours} hours, no audit scanned the table: the scheduled audit "
         "does not run, or it fails before it reads the table.",
+        **{f"failed-{reason}": cause for reason, cause in FAILURE_REASONS.items()},
     }
+    units = f"{args.max_capacity or args.write_capacity} units"
+    limit = f"its {'' if args.max_capacity is None else 'maximum '}write capacity of {units}"
+    maximums = {"read": args.max_on_demand_reads, "write": args.max_on_demand_writes}
+    for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
+        for access, callers in (("read", "The indexer reads no rows"), ("write", "The indexer retries its writes")):
+            causes[f"{part}-{access}-throttles"] = (
+                f"DynamoDB throttled {access}s of {title}, because "
+                f"{_throttling_cause(args, access, maximums[access])}. {callers}."
+            )
+        causes[f"{part}-write-capacity"] = (
+            f"For {LONG_ALARM_MINUTES} minutes, {title} used over {CAPACITY_ALARM_FRACTION:.0%} of {limit}. At 100%, "
+            "DynamoDB throttles writes."
+        )
     for bucket in args.existing_buckets:
         causes[f"undelivered-{bucket.name}"] = (
             f"EventBridge could not deliver an event of the bucket {bucket.name} to the indexer. The failure queue "
@@ -2505,10 +2441,7 @@ def _throttling_cause(args: TapStackArgs, access: str, maximum: int | None) -> s
 
 
 def _first_commands(names: Names, args: TapStackArgs, *, region: str) -> dict[str, str]:
-    """Return the first shell command of each alarm's runbook chapter, by the purpose of the alarm; all are read-only.
-
-    Alarms without an entry have the command `_metric_command`, which prints the metric of the alarm.
-    """
+    """Return the first command of a runbook chapter by alarm purpose, all read-only; by default, `_metric_command`."""
     function = f"--region {region} --function-name {names.function}"
 
     def log(condition: str, log_group: str = names.log_group) -> str:
@@ -2546,8 +2479,7 @@ def _metric_command(alarm: Alarm, *, region: str) -> str:
     return (
         f"aws cloudwatch get-metric-statistics --region {region} --namespace {alarm.namespace} "
         f"--metric-name {alarm.metric} --dimensions {dimensions} --statistics {alarm.statistic} "
-        f"--period {seconds} "
-        f"--start-time $(( $(date +%s) - {periods * seconds} )) --end-time $(date +%s) "
+        f"--period {seconds} --start-time $(( $(date +%s) - {periods * seconds} )) --end-time $(date +%s) "
         f"--query 'sort_by(Datapoints, &Timestamp)[].[Timestamp, {alarm.statistic}]' --output text"
     )
 
@@ -2638,12 +2570,10 @@ def _dashboard_body(names: Names, args: TapStackArgs, *, region: str) -> Documen
     return {"widgets": [{"type": "metric", **place, "properties": p} for place, p in zip(places, widgets, strict=True)]}
 
 
-_MAX = ("Maximum",)
+_SUM, _MAX = ("Sum",), ("Maximum",)
 
 
-def _metrics(
-    namespace: str, names: str, *dimensions: Sequence[str], stats: Sequence[str] = ("Sum",)
-) -> list[list[object]]:
+def _metrics(namespace: str, names: str, *dimensions: Sequence[str], stats: Sequence[str] = _SUM) -> list[list[object]]:
     """Return each statistic of each metric for each set of dimensions. Spaces separate the names of the metrics."""
     return [[namespace, name, *each, {"stat": stat}] for stat in stats for name in names.split() for each in dimensions]
 
@@ -2653,9 +2583,6 @@ def _metrics(
 
 def main(environ: Mapping[str, str]) -> None:
     """Deploy the stack with its Pulumi configuration, and export its outputs.
-
-    Args:
-        environ: the environment variables.
 
     Raises:
         pulumi.RunError: the configuration is invalid, or the deployment package could not be built. Pulumi reports
