@@ -28,7 +28,7 @@ LIST_WORKERS = 8
 """Default number of concurrent list requests. One CPU core can parse the responses of about five requests."""
 MAX_LIST_WORKERS = 64
 UNDIVIDED_PAGES = 4
-"""Number of pages before the first division. A search takes as long as some pages, so it is of no use for fewer."""
+"""Number of pages after which the first range is divided. A search for a boundary takes about as long as some pages."""
 MAX_KEY_BYTES = 1024
 SURROGATES = range(0xD800, 0xE000)
 MAX_CODE_POINT = 0x10FFFF

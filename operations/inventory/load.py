@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from operations.analytics.engine import Engine
 
 CHUNK = 1024 * 1024
-"""Bytes of a CSV file that are decompressed at a time."""
+"""Number of decompressed bytes that are read from a CSV file at a time."""
 TIME_FORMATS = "['%Y-%m-%dT%H:%M:%S.%gZ', '%Y-%m-%dT%H:%M:%SZ']"
-"""Formats of times in CSV files. A cast would ignore a time zone."""
+"""Permitted formats of times in CSV files. A cast to TIMESTAMP would ignore the time zone."""
 NOT_ENCODED = "'%($|.$|[^0-9A-Fa-f]|.[^0-9A-Fa-f])'"
-"""Pattern of a percent sign that is not URL-encoded."""
+"""Matches a percent sign that does not begin a URL-encoded byte such as %2B."""
 PARQUET_TYPES = {
     "VARCHAR": "BYTE_ARRAY (UTF8|String).*",
     "BOOLEAN": "BOOLEAN",
     "BIGINT": "INT(32|64)( INT_(32|64)| Int.*)?",
     "TIMESTAMP": "INT96|INT64 T(IMESTAMP|imestamp).*",
 }
-"""Maps the types of columns to patterns for the types in Parquet files. Values of other types would be converted."""
+"""Maps types of columns to patterns of permitted types in Parquet files. DuckDB would convert other types."""
 
 
 def load(inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Path) -> tuple[int, list[Path]]:
@@ -72,7 +72,7 @@ def load(inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Pa
 
 @contextmanager
 def _errors_with_path(inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Path) -> Iterator[None]:
-    """Raise DuckDB's errors with the path of the first unreadable file, because DuckDB does not always name it."""
+    """Context manager that adds the path of the first unreadable file to errors of DuckDB, which may lack the path."""
     try:
         with translated_errors(f"read the files of {inventory.place}"):
             yield
@@ -81,7 +81,7 @@ def _errors_with_path(inventory: Inventory, paths: Sequence[Path], engine: Engin
 
 
 def _numbers_of_rows(paths: Sequence[Path], engine: Engine) -> list[int]:
-    """Return the number of rows of each Parquet file from its metadata."""
+    """Return the number of rows of each Parquet file, which its metadata contain."""
     if not paths:
         return []
     files = ", ".join(map(literal, paths))
@@ -107,7 +107,7 @@ def _check_types(inventory: Inventory, paths: Sequence[Path], engine: Engine) ->
         return
     files = ", ".join(map(literal, paths))
     kinds = "concat_ws(' ', type, coalesce(converted_type, regexp_extract(logical_type, '^[A-Za-z]+')))"
-    # DuckDB compares names of columns without case.
+    # The names are compared in lower case, because DuckDB ignores the case of column names.
     sql = f"SELECT file_name, lower(name), {kinds} FROM parquet_schema([{files}])"  # noqa: S608  paths
     found = {(path, name): kind for path, name, kind in engine.rows(sql)}
     wanted = [each for each in COLUMNS if each.name in inventory.fields]
@@ -119,12 +119,12 @@ def _check_types(inventory: Inventory, paths: Sequence[Path], engine: Engine) ->
 
 
 def _lost_rows(inventory: Inventory, numbers: dict[Path, int], engine: Engine, rows: int) -> OperatorError:
-    """Return an error with the path of the first file from which DuckDB reads another number of rows.
+    """Return an error with the path of the first file of which DuckDB reads too few or too many rows.
 
     Args:
-        inventory: the manifest.
-        numbers: number of rows by data file.
-        engine: the engine.
+        inventory: content of the inventory's manifest.
+        numbers: maps each data file to its number of rows.
+        engine: DuckDB engine whose method `open` was not called.
         rows: number of rows that were read from all files.
     """
     place, expected = inventory.place, sum(numbers.values())
@@ -184,7 +184,7 @@ def _value(column: InventoryColumn, inventory: Inventory) -> str:
 
 
 def _csv_value(column: InventoryColumn, value: str) -> str:
-    """Return the SQL expression of a value in a CSV file. The query fails if S3 does not write such a value.
+    """Return the SQL expression that reads a value of a CSV file. The query fails for values that S3 never writes.
 
     Args:
         column: the column.

@@ -103,14 +103,14 @@ def test_inventory_of_an_empty_bucket_has_no_rows(tmp_path: Path, format_: str) 
 
 
 @pytest.mark.parametrize("format_", [CSV, PARQUET])
-def test_data_files_without_rows_are_returned(tmp_path: Path, format_: str) -> None:
+def test_data_files_of_an_inventory_without_rows_are_reported(tmp_path: Path, format_: str) -> None:
     written = write_inventory(tmp_path, VERSIONS[:2], format_=format_, parts=3)
     inventory, _ = LocalPlace(written.folder).newest(BUCKET)
     with Engine(spill=tmp_path / "spill") as engine:
         assert load(inventory, written.data, engine, tmp_path / "inventory.parquet") == (2, [written.data[2]])
 
 
-def test_csv_file_of_several_compressed_members_is_read_completely(tmp_path: Path) -> None:
+def test_csv_inventory_file_with_several_gzip_members_is_read_completely(tmp_path: Path) -> None:
     written = write_inventory(tmp_path, VERSIONS, format_=CSV)
     content = gzip.decompress(written.data[0].read_bytes())
     written.replace_data(gzip.compress(content[:300]) + gzip.compress(content[300:]))
@@ -118,7 +118,7 @@ def test_csv_file_of_several_compressed_members_is_read_completely(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("old", "new"), [(b"\n", b"\r\n"), (b"", b"\xef\xbb\xbf"), (b'"', b"")])
-def test_csv_file_with_other_line_ends_a_byte_order_mark_or_without_quotes_is_read_completely(
+def test_csv_inventory_file_with_unusual_line_ends_byte_order_mark_or_no_quotes_is_read(
     tmp_path: Path, old: bytes, new: bytes
 ) -> None:
     written = write_inventory(tmp_path, VERSIONS, format_=CSV)
@@ -181,7 +181,7 @@ def key_that_is_not_utf8(written: WrittenInventory) -> None:
 
 
 def change_text(old: bytes, new: bytes) -> Damage:
-    """Return a damage that replaces the first occurrence of a text in the first CSV file."""
+    """Return a function that damages an inventory: it replaces the first occurrence of a text in a CSV file."""
 
     def change(written: WrittenInventory) -> None:
         content = gzip.decompress(written.data[0].read_bytes())
@@ -192,12 +192,12 @@ def change_text(old: bytes, new: bytes) -> Damage:
 
 
 def long_line_of_nul_bytes(written: WrittenInventory) -> None:
-    """Replace a CSV file by a line that is longer than DuckDB's buffer, which DuckDB ignores."""
+    """Damage an inventory: replace a CSV file by a line that exceeds DuckDB's buffer, so that DuckDB ignores it."""
     written.replace_data(gzip.compress(b"\0" * 34_000_000, compresslevel=1))
 
 
 def change_column(expression: str) -> Damage:
-    """Return a damage that replaces columns of the first Parquet file, with the syntax of DuckDB's SELECT *."""
+    """Return a function that damages an inventory: it changes columns of a Parquet file (`SELECT * EXPRESSION`)."""
 
     def change(written: WrittenInventory) -> None:
         new = written.data[0].with_suffix(".changed")

@@ -42,7 +42,7 @@ def test_parallel_listing_with_one_worker_is_in_key_order_and_sends_only_page_re
     assert [limit for _, limit in bucket.requests] == [100] * 10
 
 
-def test_listing_of_a_small_bucket_with_several_workers_sends_only_page_requests_in_key_order() -> None:
+def test_parallel_listing_of_a_small_bucket_sends_only_page_requests_in_key_order() -> None:
     bucket = bucket_of(*NUMBERED[:40])
     assert [each.key for each in list_in_parallel(bucket.page, workers=8, page=10)] == NUMBERED[:40]
     assert [limit for _, limit in bucket.requests] == [10] * 4
