@@ -81,7 +81,7 @@ def _errors_with_path(inventory: Inventory, paths: Sequence[Path], engine: Engin
 
 
 def _numbers_of_rows(paths: Sequence[Path], engine: Engine) -> list[int]:
-    """Return the number of rows of each Parquet file, which its metadata contain."""
+    """Return the number of rows of each Parquet file, from the metadata in the file."""
     if not paths:
         return []
     files = ", ".join(map(literal, paths))

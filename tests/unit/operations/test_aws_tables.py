@@ -130,7 +130,7 @@ def test_unprocessed_keys_of_batch_get_item_are_requested_again_after_a_wait(
     assert remaining == []
 
 
-def test_wait_for_unprocessed_keys_is_at_least_half_of_the_wait_without_jitter() -> None:
+def test_jitter_shortens_the_wait_for_unprocessed_keys_by_at_most_half() -> None:
     slept, limits = list[float](), [0, 0, 100]
     reads = TableCalls()
     reads._dynamodb = LimitedReads(lambda: limits.pop(0))

@@ -31,7 +31,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 @pytest.mark.parametrize(("no_color", "has_colors"), [("1", False), (None, True)])
-def test_progress_bar_has_no_colors_if_no_color_is_set(
+def test_progress_bar_has_no_colors_if_the_variable_no_color_is_set(
     terminal: Terminal, *, no_color: str | None, has_colors: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if no_color:
