@@ -394,7 +394,7 @@ GOALS = [Load(per_day=1000), Load(per_day=50_000), Load(per_day=5_000_000)]
 
 
 def test_bill_of_small_and_large_loads_is_within_the_cost_goals() -> None:
-    """The cost goals apply to a stack without the inspector. For a small load, the inspector adds at most five dollars."""
+    """The cost goals are for a stack without inspector. The inspector adds at most five dollars to a small load."""
     small, _, large = GOALS
     without = StackSettings(billing="on-demand", inspect_content=False)
     assert total(bill(small, without)) <= 12
