@@ -375,7 +375,7 @@ def test_files_in_the_cache_are_only_readable_by_the_user_and_cache_clear_delete
     assert {mode for name, mode in modes.items() if "." not in name} == {0o700}
     (run.cache / "notes.txt").write_text("a file of the user")
     assert main(["cache", "clear"], cache=run.cache) == 0
-    assert run.capsys.readouterr().out.startswith("cache: 1 snapshot deleted, ")
+    assert run.capsys.readouterr().out.startswith("cache: deleted 1 snapshot (")
     assert [path.name for path in run.cache.iterdir()] == ["notes.txt"]
 
 
