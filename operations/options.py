@@ -294,7 +294,7 @@ TOOLS = (
     ),
     ToolUsage(
         name="report",
-        summary="report numbers, bytes, types, duplicates and deletions of the objects, and optionally write HTML",
+        summary="summarize the objects: numbers, sizes, types, duplicates and deletions, as text, HTML or JSON",
         add_options=add_report,
         notes=f"{ACCESS} {analytics.NOTES}",
         exit_codes={OK: "success"},

@@ -218,7 +218,8 @@ class Athena:
 
     def costs(self) -> str:
         """Return a text with the number of bytes that all queries have scanned, and with their price."""
-        return f"{self.bytes_scanned:,} bytes scanned in Athena, about ${self.price:,.{PRICE_DIGITS}f} in us-east-1"
+        price = f"${self.price:,.{PRICE_DIGITS}f}"
+        return f"Athena scanned {self.bytes_scanned:,} bytes, which costs about {price} in us-east-1"
 
     @property
     def bytes_scanned(self) -> int:

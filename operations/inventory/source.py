@@ -140,7 +140,7 @@ class Snapshotter:
         inventory, notes = where.newest(bucket)
         inventory.check(bucket, versioned=versioned)
         progress.note(
-            f"inventory of {time_text(inventory.created)}: {count(len(inventory.files), 'file')}, "
+            f"using the inventory of {time_text(inventory.created)}: {count(len(inventory.files), 'file')}, "
             f"{count(inventory.size, 'byte')}"
         )
         read_rows = self._reader(inventory, progress)

@@ -28,8 +28,8 @@ MAX_FINDINGS_SHOWN = 100
 """Maximum number of findings of a bucket in the text output; the option --json prints all of them."""
 UNREPAIRABLE = f"no event can correct this row: delete it ({RUNBOOK}#details), then run audit with --repair"
 UNLISTED = (
-    "remove a filter from the inventory configuration of the bucket and use its next inventory, give the prefix of the "
-    "filter with --prefix, or run audit without --from-inventory"
+    "if the inventory configuration has a prefix filter, add this prefix with --prefix, or remove the filter and use "
+    "the next inventory; otherwise, run audit without --from-inventory"
 )
 OUTDATED = "run backfill with --inspect --invoke: the inspector then reads the object again"
 

@@ -30,7 +30,7 @@ class CacheTool:
         return []
 
     def summary(self) -> str:
-        return f"cache: {count(self._snapshots, 'snapshot')} deleted, {self._bytes:,} bytes, in {self._cache.folder}"
+        return f"cache: deleted {count(self._snapshots, 'snapshot')} ({self._bytes:,} bytes) in {self._cache.folder}"
 
     def document(self) -> dict[str, Any]:
         return {"folder": str(self._cache.folder), "snapshots": self._snapshots, "bytes": self._bytes}

@@ -163,7 +163,7 @@ def test_sql_tool_with_athena_prints_scanned_bytes_price_and_export_time(ready: 
     assert document["columns"] == [{"name": "number", "type": "BIGINT"}, {"name": "bytes", "type": "BIGINT"}]
     assert document["rows"] == [[NUMBER, 5 * NUMBER]]
     assert ready("sql", COUNT, "--athena") == 0
-    assert "26,214,400 bytes scanned in Athena, about $0.00012 in us-east-1" in ready.errors
+    assert "Athena scanned 26,214,400 bytes, which costs about $0.00012 in us-east-1" in ready.errors
     assert f"1 row, from the rows of the table at {document['time']}" in ready.errors
 
 
@@ -275,7 +275,7 @@ def test_athena_error_is_printed_with_a_remedy(ready: Tools, final: tuple[str, s
     ready.aws.final = final
     assert ready("sql", COUNT, "--athena") == 2
     assert message in ready.errors
-    assert ("26,214,400 bytes scanned" in ready.errors) == (final[0] == "CANCELLED")
+    assert ("scanned 26,214,400 bytes" in ready.errors) == (final[0] == "CANCELLED")
 
 
 def test_unknown_column_error_names_the_column_documentation_in_athena_and_duckdb(ready: Tools) -> None:

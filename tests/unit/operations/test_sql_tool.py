@@ -377,7 +377,7 @@ def test_cached_files_are_readable_only_by_the_user_and_deleted_by_cache_clear(r
     assert {mode for name, mode in modes.items() if "." not in name} == {0o700}
     (run.cache / "notes.txt").write_text("a file of the user")
     assert main(["cache", "clear"], cache=run.cache) == 0
-    assert run.capsys.readouterr().out.startswith("cache: 1 snapshot deleted, ")
+    assert run.capsys.readouterr().out.startswith("cache: deleted 1 snapshot (")
     assert [path.name for path in run.cache.iterdir()] == ["notes.txt"]
 
 
