@@ -338,7 +338,7 @@ def _check_max_capacity(args: TapStackArgs) -> None:
     if args.max_capacity is not None:
         numbers = range(max(args.read_capacity or 1, args.write_capacity or 1), TABLE_CAPACITY_UNITS.stop)
         unit = "units, readCapacity and writeCapacity included"
-        ConfigField("maxCapacity", "", limit=numbers, unit=unit).check(args.max_capacity)
+        ConfigField("maxCapacity", "", numbers, unit).check(args.max_capacity)
 
 
 def _check_origins(args: TapStackArgs) -> None:
@@ -962,11 +962,12 @@ def _deny_without_tls(action: str, *arns: str) -> Document:
 
 
 def _allow_service(
-    sid: str, service: str, action: str, resource: str | None = None, *, account: str = "", source: Texts, **equal: str
+    sid: str, service: str, action: str, resource: str | None, *, account: str | None, source: Texts, **equal: str
 ) -> Document:
     """Return a policy statement that allows an AWS service one action, for one account and for source ARN patterns.
 
-    ``equal`` are further condition keys with the values that they must have.
+    With ``account`` None, only the source ARN patterns are a condition. ``equal`` are further condition keys with the
+    values that they must have.
     """
     condition: Document = {"ArnLike": {"aws:SourceArn": source}} if source else {}
     if account:
@@ -1021,7 +1022,7 @@ def _log_bucket_policy(
 
 def _queue_policy(*, queue_arn: str, rule_arns: Sequence[str]) -> Document:
     """Return the policy of the failure queue, which lets EventBridge rules send events, and denies plain HTTP."""
-    allowed = _allow_service("AllowRules", "events", "sqs:SendMessage", queue_arn, source=rule_arns)
+    allowed = _allow_service("AllowRules", "events", "sqs:SendMessage", queue_arn, account=None, source=rule_arns)
     return _policy(allowed if rule_arns else None, _deny_without_tls("sqs:*", queue_arn))
 
 
@@ -1036,7 +1037,7 @@ def _topic_policy(*, topic_arn: str, partition: str, region: str, account: str) 
 
 def _trust_policy(*, account: str) -> Document:
     """Return the trust policy of a function's role, which lets Lambda assume the role for this account only."""
-    return _policy(_allow_service("AllowLambda", "lambda", "sts:AssumeRole", account=account, source=()))
+    return _policy(_allow_service("AllowLambda", "lambda", "sts:AssumeRole", None, account=account, source=()))
 
 
 def indexer_policy(*, table_arn: str, **resources: Any) -> Document:
@@ -1682,18 +1683,15 @@ class TapStack(pulumi.ComponentResource):
             bucket=bucket_name,
             force_destroy=not self._args.protect_data,
         )
-
-        def part(setting: str, *depends_on: pulumi.Resource) -> dict[str, Any]:
-            return self._bucket_part(bucket, f"{purpose}-{setting}", *depends_on)
-
+        part = partial(self._bucket_part, bucket)
         privacy = aws.s3.BucketPublicAccessBlock(
-            **part("public-access"),
+            **part(f"{purpose}-public-access"),
             block_public_acls=True,
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
         )
-        aws.s3.BucketOwnershipControls(**part("ownership"), rule={"object_ownership": "BucketOwnerEnforced"})
+        aws.s3.BucketOwnershipControls(**part(f"{purpose}-ownership"), rule={"object_ownership": "BucketOwnerEnforced"})
         default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
             sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
         )
@@ -1701,13 +1699,13 @@ class TapStack(pulumi.ComponentResource):
             apply_server_side_encryption_by_default=default,
             bucket_key_enabled=True if key_arn else None,  # an S3 Bucket Key reduces the number of KMS requests
         )
-        aws.s3.BucketServerSideEncryptionConfiguration(**part("encryption"), rules=[encryption])
+        aws.s3.BucketServerSideEncryptionConfiguration(**part(f"{purpose}-encryption"), rules=[encryption])
         days = {"days_after_initiation": ABORT_MULTIPART_DAYS}
         rules = [_lifecycle_rule("abort-incomplete-uploads", abort_incomplete_multipart_upload=days), *expiry]
-        aws.s3.BucketLifecycleConfiguration(**part("lifecycle"), rules=rules)
+        aws.s3.BucketLifecycleConfiguration(**part(f"{purpose}-lifecycle"), rules=rules)
         document = _json(policy, bucket_arn=bucket.arn)
         # S3 rejects simultaneous changes of policy and public access settings with status 409.
-        return bucket, aws.s3.BucketPolicy(**part("policy", privacy), policy=document)
+        return bucket, aws.s3.BucketPolicy(**part(f"{purpose}-policy", privacy), policy=document)
 
     def _access_logs(self, buckets: Mapping[str, aws.s3.Bucket]) -> list[pulumi.Resource]:
         """Log every request to the buckets in a separate bucket, which also contains the inventories.
@@ -1806,7 +1804,7 @@ class TapStack(pulumi.ComponentResource):
         args = self._args
         reads, writes = args.max_on_demand_reads, args.max_on_demand_writes
         maximum = {"max_read_request_units": reads, "max_write_request_units": writes}
-        has_maximum = reads is not None or writes is not None
+        has_maximum = any(maximum.values())
         index_maximum = aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs(**maximum)
         index = aws.dynamodb.TableGlobalSecondaryIndexArgs(
             name=DAY_INDEX,
