@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any, Self
 
 import duckdb
@@ -19,6 +20,8 @@ from operations.errors import OperatorError
 
 ROWS_AT_ONCE = 1000
 """Number of rows that Python fetches from a query result at a time."""
+BYTES_PER_THREAD = 100_000_000
+"""Bytes of the memory limit per DuckDB thread. With half of this size, the import of 1,000,000 rows fails."""
 READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 HUGE_INTEGERS = ("HUGEINT", "UHUGEINT")
 DAMAGED = (".parquet'", "Parquet")
@@ -50,7 +53,8 @@ class Engine:
     """DuckDB connection in which the SQL of a user can only read the relation `objects`.
 
     Args:
-        memory: limit of DuckDB's memory, such as `1GB`. DuckDB writes larger intermediate results to `spill`.
+        memory: limit of DuckDB's memory, such as `1GB`. DuckDB writes larger intermediate results to `spill`, and uses
+            fewer threads than cores if the limit is too small for one thread per core.
         spill: folder for intermediate results that exceed the limit.
     """
 
@@ -68,6 +72,9 @@ class Engine:
             self.connection = duckdb.connect(":memory:", config=config)
             # Rows contain times in UTC. The setting applies to now() and to casts.
             self.connection.execute("SET TimeZone = 'UTC'")
+            sql = "SELECT current_setting('threads'), parse_formatted_bytes(current_setting('memory_limit'))"
+            [(cores, limit)] = self.connection.execute(sql).fetchall()
+            self.connection.execute(f"SET threads = {max(1, min(cores, round(limit / BYTES_PER_THREAD)))}")
 
     def __enter__(self) -> Self:
         return self
@@ -114,13 +121,23 @@ class Engine:
             sql: the statement.
             parameters: values of the parameters `?` or `$name` in the statement.
         """
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(self.connection.execute, sql, parameters)
-            try:
-                return future.result()
-            except KeyboardInterrupt:
-                self.connection.interrupt()
-                raise
+        result: Future[duckdb.DuckDBPyConnection] = Future()
+
+        def run() -> None:
+            if result.set_running_or_notify_cancel():
+                try:
+                    result.set_result(self.connection.execute(sql, parameters))
+                except Exception as error:  # noqa: BLE001  The calling thread raises it.
+                    result.set_exception(error)
+
+        try:
+            Thread(target=run).start()
+            return result.result()
+        except KeyboardInterrupt:
+            while not (result.cancel() or result.done()):
+                self.connection.interrupt()  # DuckDB ignores an interruption before the statement starts.
+                wait([result], timeout=0.1)
+            raise
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a query that this program has composed, and return all rows of the result.

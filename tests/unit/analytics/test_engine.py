@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -16,6 +17,7 @@ from operations.analytics.columns import COLUMNS
 from operations.analytics.engine import Engine, translated_errors
 from operations.errors import OperatorError
 from tests.support.export_folder import load, typed, write_export
+from tests.support.signals import default_signals
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,16 @@ def test_query_that_exceeds_the_memory_limit_writes_intermediate_results_to_disk
         assert next(engine.select(sql).rows)[1] == 400_000
 
 
+@pytest.mark.parametrize(("memory", "threads"), [("40MB", 1), ("200MB", 2), ("800MB", 8), ("100GB", 64)])
+def test_memory_limit_limits_the_threads_on_a_machine_with_64_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: str, threads: int
+) -> None:
+    connect = duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda path, config: connect(path, config={**config, "threads": 64}))
+    with Engine(memory=memory, spill=tmp_path) as engine:
+        assert engine.rows("SELECT current_setting('threads')") == [(threads,)]
+
+
 def test_query_that_needs_too_much_memory_fails_with_a_remedy(folder: Path) -> None:
     with Engine(memory="10MB", spill=folder / "spill") as engine:
         engine.open([folder / "objects.parquet"])
@@ -223,16 +235,50 @@ def test_full_disk_while_several_threads_write_fails_with_path_and_remedy(tmp_pa
 def test_keyboard_interrupt_stops_a_running_duckdb_query(engine: Engine) -> None:
     main_thread = threading.main_thread().ident
     assert main_thread is not None
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def select() -> None:
+        timer.start()  # The interruption must occur after the start of this function, even on a busy machine.
+        engine.select("SELECT count(*) FROM range(1000000000) a(i), range(1000000) b(j) WHERE hash(i, j) = 3")
+
     timer = threading.Timer(0.2, signal.pthread_kill, (main_thread, signal.SIGINT))
-    try:
-        timer.start()
+    with default_signals():
         with pytest.raises(KeyboardInterrupt):
-            engine.select("SELECT count(*) FROM range(1000000000) a(i), range(1000000) b(j) WHERE hash(i, j) = 3")
-    finally:
+            select()
         timer.join()
-        signal.signal(signal.SIGINT, previous)
     assert engine.rows("SELECT count(*) FROM objects") == [(5,)]
+
+
+class ConnectionOfBusyMachine:
+    """DuckDB connection whose statement starts after its first interruption."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._interrupted = threading.Event()
+        self.errors: list[Exception] = []
+
+    def execute(self, *statement: Any) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        assert self._interrupted.wait(30)
+        try:
+            self._connection.execute(*statement)
+        except Exception as error:
+            self.errors.append(error)
+            raise
+
+    def interrupt(self) -> None:
+        self._connection.interrupt()
+        self._interrupted.set()
+
+
+def test_keyboard_interrupt_before_the_start_of_a_duckdb_query_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with default_signals(), Engine(spill=tmp_path) as engine, monkeypatch.context() as patch:
+        connection = ConnectionOfBusyMachine(engine.connection)
+        patch.setattr(engine, "connection", connection)
+        with pytest.raises(KeyboardInterrupt):
+            engine.execute("SELECT count(*) FROM range(1000000) a(i), range(3000) b(j) WHERE hash(i, j) = 3")
+    assert len(connection.errors) == 1
 
 
 def test_invalid_memory_limit_of_duckdb_is_an_error(tmp_path: Path) -> None:
