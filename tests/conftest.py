@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 import hypothesis
 import pytest
+from botocore.loaders import JSONFileLoader, Loader
 
 from tests.support.selection import MARKERS, add_options, check_options
 
@@ -75,6 +76,17 @@ gc.set_threshold(50_000, 20, 1000)
 
 # All botocore sessions share one loader. Otherwise each session would read the same megabytes of JSON again.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+_load_once = functools.cache(JSONFileLoader().load_file)
+
+
+class _EndpointsOnce(JSONFileLoader):
+    """Reads botocore's data about endpoints once for all loaders. The indexer's loader changes the data of services."""
+
+    def load_file(self, file_path: str) -> Any:  # noqa: ANN401  as in the base class
+        return super().load_file(file_path) if "service-2" in file_path else _load_once(file_path)
+
+
+Loader.FILE_LOADER_CLASS = _EndpointsOnce
 
 # Without these settings, Hypothesis fails a correct test on a busy machine, because its examples are slow.
 UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}

@@ -174,10 +174,14 @@ QUOTES = 'it\'s a "$HOME" `id` \\; $(id) & #é/'
     [
         ({}, UPLOADS, TABLE, "hello.txt"),
         (CUSTOM, "acme-inbox", "acme-rows", "in box/hello.csv"),
-        ({"notificationPrefix": QUOTES}, UPLOADS, TABLE, f"{QUOTES}hello.txt"),
-        ({"notificationSuffix": f"'{QUOTES}"}, UPLOADS, TABLE, f"hello'{QUOTES}"),
+        (
+            {"notificationPrefix": QUOTES, "notificationSuffix": f"'{QUOTES}"},
+            UPLOADS,
+            TABLE,
+            f"{QUOTES}hello'{QUOTES}",
+        ),
     ],
-    ids=["default", "custom", "quotes in the prefix", "quotes in the suffix"],
+    ids=["default", "custom", "quotes in the prefix and the suffix"],
 )
 def test_command_in_stack_outputs_uploads_an_object_and_queries_its_row(
     config: dict[str, str], bucket: str, table: str, key: str, tmp_path: Path
