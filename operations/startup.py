@@ -26,7 +26,7 @@ def start(name: str, module: str, *, packages: str) -> None:
         if missing == module.partition(".")[0]:
             raise
         _fail(name, "the package " + missing + " is not installed: run pip install -r " + packages)
-    except KeyboardInterrupt:  # The import of all packages takes about a second.
+    except KeyboardInterrupt:  # The imports take about a second.
         _fail(name, "interrupted", code=130)
     run()
 

@@ -1,4 +1,4 @@
-"""Translates DuckDB SQL for Athena, and refuses SQL that does not only read the relation `objects`."""
+"""Translates SQL from DuckDB's dialect to Athena's, and rejects SQL that does more than read the relation `objects`."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from operations.analytics.columns import athena_relation
 from operations.errors import OperatorError
 
 DUCKDB, TRINO = "duckdb", "trino"
-"""Names of the SQL dialects in sqlglot. Athena runs queries with Trino."""
+"""Names of DuckDB's and Athena's SQL dialects in the package sqlglot. Athena is based on Trino."""
 RELATION = "objects"
 EXPORTED_ROWS = "exported_rows"
-"""Name of the Glue table over the files of an export."""
-READ_ONLY = "SQL on Athena can only read the relation objects"
+"""Name of the Glue table that describes the files of a DynamoDB export."""
+READ_ONLY = "with --athena, a query can only read the relation objects"
 WRITES = (exp.DDL, exp.DML, exp.Drop, exp.Into, exp.Command)
-"""Statements, and parts of statements, that can write, or that sqlglot does not parse."""
+"""Node types of sqlglot's syntax tree for statements and clauses that write data, or that sqlglot cannot parse."""
 
 
 def translate(sql: str, parameters: Mapping[str, object] | None = None) -> str:
-    """Return a query for Athena, in which a WITH clause defines the relation.
+    """Return a statement in Athena's dialect, with a WITH clause that defines the relation `objects`.
 
     Args:
-        sql: one SELECT statement over the relation `objects`, in the dialect of DuckDB.
+        sql: one SELECT statement that reads the relation `objects`, in DuckDB's SQL dialect.
         parameters: values of the parameters `$name` in the statement.
 
     Raises:
-        OperatorError: the SQL text is no single SELECT statement, does not only read the relation, or cannot be
-            translated.
+        OperatorError: the SQL text is not exactly one SELECT statement, reads something other than the relation
+            `objects`, or cannot be translated.
     """
     try:
         query = _query(sql)
         _set_parameters(query, parameters or {})
-        for each in reversed(list(query.find_all(*REPLACEMENTS))):  # The innermost expressions are the last.
+        # Inner expressions, which `find_all` returns after the outer ones, are replaced first.
+        for each in reversed(list(query.find_all(*REPLACEMENTS))):
             each.replace(REPLACEMENTS[type(each)](each))
         _add_relation(query)
         return query.sql(dialect=TRINO, unsupported_level=ErrorLevel.RAISE, comments=False)
@@ -52,16 +53,17 @@ def translate(sql: str, parameters: Mapping[str, object] | None = None) -> str:
 
 
 def view() -> str:
-    """Return the statement that creates the view `objects` for the Athena console."""
+    """Return the SQL statement that creates the view `objects` in Athena."""
     body = sqlglot.parse_one(athena_relation(EXPORTED_ROWS), read=TRINO)
     return exp.Create(this=exp.to_table(RELATION), kind="VIEW", replace=True, expression=body).sql(dialect=TRINO)
 
 
 def _query(sql: str) -> exp.Query:
-    """Return the parsed statement, which is a query without statements that write."""
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # no warning in addition to the tool's error message
+    """Parse an SQL text. Raise an OperatorError unless it is one SELECT statement that writes nothing."""
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # sqlglot's warnings would repeat the tool's error message
     parsed = sqlglot.parse(sql, read=DUCKDB)
-    statements = [each for each in parsed if not isinstance(each, exp.Semicolon | None)]  # a comment after a semicolon
+    # A comment after a semicolon is a statement for sqlglot.
+    statements = [each for each in parsed if not isinstance(each, exp.Semicolon | None)]
     if len(statements) != 1:
         raise OperatorError(f"the SQL text has {len(statements)} statements: give exactly one SELECT statement")
     [statement] = statements
@@ -75,10 +77,10 @@ def _query(sql: str) -> exp.Query:
 
 
 def _set_parameters(query: exp.Query, parameters: Mapping[str, object]) -> None:
-    """Replace the parameters by literals of the syntax tree, so that no value can change the statement."""
+    """Replace parameters by literal nodes of the syntax tree, so that a value cannot inject SQL."""
     for each in list(query.find_all(exp.Placeholder, exp.Parameter)):
         if each.name not in parameters:
-            raise OperatorError(f"the statement has the parameter {each.sql(dialect=DUCKDB)}: replace it by a value")
+            raise OperatorError(f"the statement has the parameter {each.sql(dialect=DUCKDB)}: replace it with a value")
         value = parameters[each.name]
         if isinstance(value, datetime):
             literal = exp.Literal.string(value.isoformat(sep=" ", timespec="milliseconds"))
@@ -88,9 +90,9 @@ def _set_parameters(query: exp.Query, parameters: Mapping[str, object]) -> None:
 
 
 def _subscript(bracket: exp.Bracket) -> exp.Expression:
-    """Return a function instead of `map[key]`: for a missing key, a subscript is NULL in DuckDB and an error in Trino.
+    """Replace `map[key]` by `element_at(map, key)`, because `map[key]` fails in Athena if the key is missing.
 
-    sqlglot has decreased the number of a list's element by one, because its own numbers begin at 0.
+    The same function returns the elements of lists. In sqlglot's syntax tree, the number of the first element is 0.
     """
     if len(bracket.expressions) != 1 or isinstance(bracket.expressions[0], exp.Slice):
         return bracket
@@ -99,32 +101,33 @@ def _subscript(bracket: exp.Bracket) -> exp.Expression:
 
 
 def _day_of_week(function: exp.DayOfWeek) -> exp.Expression:
-    """Return the day of the week of DuckDB, in which Sunday is 0. It is 7 in Trino."""
+    """Return an expression for the day of the week, in which Sunday is 0, as in DuckDB. In Trino, Sunday is 7."""
     return exp.paren(exp.Mod(this=exp.DayOfWeekIso(this=function.this), expression=exp.Literal.number(7)))
 
 
 def _extract(function: exp.Extract) -> exp.Expression:
+    """Replace `extract(dow FROM time)` by an expression with DuckDB's numbers of the days."""
     is_day = function.name.upper() in ("DOW", "DAYOFWEEK", "WEEKDAY")
     return _day_of_week(exp.DayOfWeek(this=function.expression)) if is_day else function
 
 
 def _date_diff(function: exp.DateDiff) -> exp.Expression:
-    """Return a difference that counts the first days of weeks between two times, as in DuckDB, and not periods."""
+    """Count the boundaries between two times, such as starts of weeks, as DuckDB does. Trino counts complete weeks."""
     function.args["date_part_boundary"] = True
     return function
 
 
 def _at_time_zone(expression: exp.AtTimeZone) -> exp.Expression:
-    """Return the expression if its time has a time zone. Otherwise, it is a local time in DuckDB, and UTC in Trino."""
+    """Reject `column AT TIME ZONE zone`: for a time without a zone, DuckDB assumes this zone, and Trino UTC."""
     column, zone = expression.this, expression.args["zone"]
     if isinstance(column, exp.Column) and zone.name.upper() != "UTC":
         name, to = column.sql(dialect=DUCKDB), zone.sql(dialect=DUCKDB)
-        raise OperatorError(f"columns have times in UTC: write {name} AT TIME ZONE 'UTC' AT TIME ZONE {to}")
+        raise OperatorError(f"columns contain times in UTC: write {name} AT TIME ZONE 'UTC' AT TIME ZONE {to}")
     return expression
 
 
 def _extreme(function: exp.Greatest | exp.Least) -> exp.Expression:
-    """Return `greatest` or `least` without NULL arguments: DuckDB ignores them, and in Trino the result is NULL."""
+    """Make `greatest` and `least` ignore NULL arguments, as in DuckDB. In Trino, the result would be NULL."""
     values = [function.this, *function.expressions]
     present = [
         exp.Coalesce(this=each.copy(), expressions=[other.copy() for other in values if other is not each])
@@ -134,9 +137,10 @@ def _extreme(function: exp.Greatest | exp.Least) -> exp.Expression:
 
 
 def _regexp_replace(function: exp.RegexpReplace) -> exp.Expression:
+    """Reject `regexp_replace` without the option `g`, with which DuckDB replaces all matches, as Trino does."""
     if function.args.get("modifiers") != exp.Literal.string("g"):
         raise OperatorError(
-            "regexp_replace replaces only the first match in DuckDB, and all matches in Athena: give the option 'g', "
+            "regexp_replace replaces only the first match in DuckDB, and all matches in Athena: add the option 'g', "
             "or run the query without --athena"
         )
     function.set("modifiers", None)
@@ -153,14 +157,14 @@ REPLACEMENTS: Mapping[type[exp.Expression], Callable[[Any], exp.Expression]] = {
     exp.Least: _extreme,
     exp.RegexpReplace: _regexp_replace,
 }
-"""Expressions whose results differ in Trino after sqlglot's translation, and functions that return a replacement."""
+"""Maps types of expressions to functions that return a replacement, because Trino returns other results than DuckDB."""
 
 
 def _add_relation(query: exp.Query) -> None:
-    """Check all tables of a query, and define the relation in front of its WITH clause.
+    """Add a definition of the relation `objects` to a query's WITH clause, and reject all other tables.
 
-    The relation has a name that the query does not use, so that the query can have a table `objects` in its own WITH
-    clause. The columns of the relation keep the qualified name `objects.column`.
+    The definition has a name that the query does not use, because the query's own WITH clause may define a table
+    `objects`. An alias permits references such as `objects.column`.
     """
     names = {each.alias.lower() for each in query.find_all(exp.CTE)}
     relation = "indexed_objects"
@@ -185,7 +189,7 @@ def _add_relation(query: exp.Query) -> None:
 
 
 def _is_cte(table: exp.Table) -> bool:
-    """Return whether a WITH clause around a table defines its name. A definition can read only the ones before it."""
+    """Return whether a table is a common table expression, which a WITH clause defines before its use."""
     name = table.name.lower()
     inside: Any = table
     node: Any = table.parent

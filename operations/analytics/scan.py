@@ -1,4 +1,4 @@
-"""Parallel scan of a table into files in the format of an export."""
+"""Scans a DynamoDB table in parallel, and writes its rows into files in the format of a table export."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from operations.aws.exports import TableSize
 
 SEGMENTS = 8
-"""Number of segments, which are scanned in parallel."""
+"""Number of segments of a parallel DynamoDB scan."""
 MAX_ROWS = 1_000_000
-"""Largest number of rows that a scan reads without --force."""
-REMEDY = "--export costs less and uses no read capacity; --force scans the table nevertheless"
+"""Maximum number of rows that a scan reads without the option --force."""
+REMEDY = "use --export, which costs less and consumes no read capacity, or add --force to scan the table"
 
 
 class Scan:
-    """One scan of a complete table.
+    """Scans all rows of a DynamoDB table once.
 
     Args:
         aws: the AWS calls.
         table: name of the table.
-        rate: limit of the read units per second.
-        max_rows: number of rows after which the scan fails; None for no limit.
-        advance: reports a number of read rows.
+        rate: limit of the consumed read units per second.
+        max_rows: the scan fails if the table has more rows than this number; None for no limit.
+        advance: function that is called with the number of rows of each page.
     """
 
     def __init__(
@@ -53,11 +53,12 @@ class Scan:
         self._advance = advance
         self._lock = Lock()
         self._stopped = Event()
-        self._limiter = RateLimiter(rate, sleep=self._stopped.wait)  # After an error, no segment waits for units.
+        # After an error in one segment, the other segments must not wait for read units.
+        self._limiter = RateLimiter(rate, sleep=self._stopped.wait)
         self._rows = 0
 
     def write(self, folder: Path, *, arn: str, time: str) -> None:
-        """Write the rows of the table and the manifests into a folder.
+        """Scan the table, and write its rows and the manifests of an export into a folder.
 
         Args:
             folder: an empty folder.
@@ -103,7 +104,7 @@ class Scan:
 
 
 def check_size(table: TableSize) -> None:
-    """Raise an OperatorError if a table has too many rows for a scan.
+    """Raise an OperatorError if a table has too many rows for a scan without --force.
 
     Args:
         table: ARN and approximate size of the table.

@@ -1,4 +1,4 @@
-"""Snapshots of the relation `objects`: Parquet files in a cache folder that only the user can read."""
+"""Stores snapshots of the relation `objects` as Parquet files in a cache folder that only the user can read."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from operations.analytics.engine import Engine
 
 OBJECTS, DESCRIPTION = "objects.parquet", "snapshot.json"
-"""Names of the files in the folder of a snapshot."""
+"""Names of the two files in the folder of a snapshot: the rows, and their description."""
 FORMAT = 1
-"""Version of the files of a snapshot. Increase it if the columns of the relation change."""
+"""Version of the file format of snapshots. Increase it when the columns of the relation `objects` change."""
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 PREFIX, UNFINISHED = "snapshot-", "unfinished-"
-"""Beginnings of the folder names in the cache. `cache clear` deletes only these folders."""
+"""Prefixes of the names of snapshots and of temporary folders. `tapstack cache clear` deletes only such folders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The rows of a table at one time, as a Parquet file.
+    """All rows of the DynamoDB table at one point in time, stored as a Parquet file.
 
     Attributes:
         table: ARN of the table.
         time: time of the rows, ISO 8601 in UTC.
-        source: `scan`, `export`, or the path of the export folder.
+        source: source of the rows: `scan`, `export`, or the path of an export folder.
         rows: number of rows.
-        path: the Parquet file.
+        path: path of the Parquet file.
     """
 
     table: str
@@ -52,7 +52,7 @@ class Snapshot:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """Return the snapshot in a folder; None if it has none in the current format, or an incomplete file."""
+        """Read a snapshot's description. Return None if the folder has no complete snapshot in the current format."""
         try:
             values = json.loads((folder / DESCRIPTION).read_bytes())
         except (OSError, ValueError):
@@ -71,7 +71,7 @@ class Snapshot:
 
 
 class Cache:
-    """Folder with the snapshots and with temporary files. Only the user can read it.
+    """Cache folder with snapshots and temporary files. Only the user can read it.
 
     Args:
         folder: path of the folder, which is created if it does not exist.
@@ -84,22 +84,24 @@ class Cache:
         self.folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not any(folder.iterdir()):  # The modes of a folder with other files, such as /tmp, must not change.
+            # The permissions of a folder with other files, such as /tmp, must not change.
+            if not any(folder.iterdir()):
                 folder.chmod(0o700)
             status = folder.stat()
         except OSError as error:
             raise OperatorError(
-                f"the cache folder {folder} cannot be used: {error.strerror}. Set {CACHE_VARIABLE} to a folder of yours"
+                f"the cache folder {folder} cannot be used: {error.strerror}. Set "
+                f"{CACHE_VARIABLE} to a folder that you can write"
             ) from error
         if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
             raise OperatorError(
                 f"the cache folder {folder} cannot be used, because other users can write into it: remove their "
-                f"permissions (`chmod go-w`), or set {CACHE_VARIABLE} to a folder of yours"
+                f"permissions (`chmod go-w`), or set {CACHE_VARIABLE} to a folder that only you can write"
             )
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:
-        """Context manager for a new folder, which is deleted at the end."""
+        """Context manager that creates a temporary folder in the cache, and deletes it on exit."""
         try:
             folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.folder))
         except OSError as error:
@@ -110,23 +112,23 @@ class Cache:
             shutil.rmtree(folder, ignore_errors=True)
 
     def newest(self, table: str, *, since: datetime, sources: tuple[str, ...]) -> Snapshot | None:
-        """Return the newest snapshot of a table; None if there is none.
+        """Return the newest snapshot of a table in the cache, or None.
 
         Args:
             table: ARN of the table.
-            since: earliest time of the rows.
-            sources: permitted sources.
+            since: minimum time of the snapshot.
+            sources: permitted values of `Snapshot.source`.
         """
         found = [each for each in self._snapshots(table, sources) if datetime.fromisoformat(each.time) >= since]
         return max(found, key=lambda each: each.time, default=None)
 
     def at(self, table: str, *, time: datetime, sources: tuple[str, ...]) -> Snapshot | None:
-        """Return a snapshot with the rows of one time; None if there is none.
+        """Return a snapshot of a table at exactly one point in time, or None.
 
         Args:
             table: ARN of the table.
-            time: the time of the rows.
-            sources: permitted sources.
+            time: the point in time.
+            sources: permitted values of `Snapshot.source`.
         """
         found = (each for each in self._snapshots(table, sources) if datetime.fromisoformat(each.time) == time)
         return next(found, None)
@@ -136,12 +138,12 @@ class Cache:
         return [each for each in snapshots if each.table == table and each.source in sources]
 
     def load(self, export: Path, engine: Engine, *, source: str, table: str = "") -> Snapshot:
-        """Return the snapshot of an export folder, which is read and verified if the cache does not contain it.
+        """Return the snapshot of an export. If the cache does not contain it, verify the export and add its snapshot.
 
         Args:
             export: the folder that contains manifest-summary.json.
-            engine: an engine without the relation.
-            source: source of the snapshot.
+            engine: DuckDB engine whose method `open` was not called.
+            source: value of `Snapshot.source`.
             table: ARN of the expected table; empty for any table.
 
         Raises:
@@ -168,17 +170,18 @@ class Cache:
                     path.chmod(0o600)
             except OSError as error:
                 raise self._error(error) from error
-            if Snapshot.read(folder) is None:  # Another process can have written the same snapshot.
-                shutil.rmtree(folder, ignore_errors=True)  # an incomplete one, from which a user has deleted a file
+            if Snapshot.read(folder) is None:  # Another process may have written the same snapshot.
+                # A damaged snapshot, of which a user has deleted a file, is replaced.
+                shutil.rmtree(folder, ignore_errors=True)
                 with suppress(OSError):
                     unfinished.rename(folder)
         found = Snapshot.read(folder)
         if found is None:
-            raise OperatorError(f"another process changed the snapshot {folder}: start the tool again")
+            raise OperatorError(f"another process changed the cached rows in {folder}: start the tool again")
         return found
 
     def clear(self) -> tuple[int, int]:
-        """Delete all snapshots and temporary folders, and return the numbers of snapshots and of bytes.
+        """Delete all snapshots and temporary folders. Return the number of deleted snapshots and of deleted bytes.
 
         Raises:
             OperatorError: a file cannot be deleted.
@@ -192,30 +195,30 @@ class Cache:
         except OSError as error:
             raise OperatorError(
                 f"cannot delete the files in {self.folder}: {error.strerror}. If another process uses the cache, wait "
-                "for its end"
+                "until it has ended"
             ) from error
         return sum(each.name.startswith(PREFIX) for each in folders), size
 
     def _error(self, error: OSError) -> OperatorError:
         return OperatorError(
-            f"cannot write to the cache folder {self.folder}: {error.strerror}. Set {CACHE_VARIABLE} to a folder of "
-            "yours on a disk with enough space"
+            f"cannot write to the cache folder {self.folder}: {error.strerror}. Set {CACHE_VARIABLE} to a folder "
+            "that you can write, on a disk with enough space"
         )
 
 
 def _size(path: Path) -> int:
-    """Return the size of a file in bytes; -1 if it does not exist."""
+    """Return the size of a file in bytes, or -1 if the file does not exist."""
     return path.stat().st_size if path.is_file() else -1
 
 
 def cache_folder(variables: Mapping[str, str]) -> Path:
-    """Return the path of the cache folder.
+    """Return the path of the cache folder, which the variables TAPSTACK_CACHE and XDG_CACHE_HOME determine.
 
     Args:
         variables: the environment variables.
 
     Raises:
-        OperatorError: the folder is in the home directory, which is unknown.
+        OperatorError: the folder is in the home directory, and the path of the home directory is unknown.
     """
     path, base = variables.get(CACHE_VARIABLE), Path(variables.get("XDG_CACHE_HOME", ""))
     try:
@@ -223,4 +226,6 @@ def cache_folder(variables: Mapping[str, str]) -> Path:
             return Path(path).expanduser().absolute()
         return (base if base.is_absolute() else Path.home() / ".cache") / "tapstack"
     except RuntimeError as error:
-        raise OperatorError(f"the home directory is unknown: set {CACHE_VARIABLE} to the path of a folder") from error
+        raise OperatorError(
+            f"the path of your home directory is unknown: set {CACHE_VARIABLE} to the path of the cache folder"
+        ) from error

@@ -1,4 +1,4 @@
-"""The tool `sql`: runs a query over the rows of a table, in DuckDB or in Athena, and writes its result."""
+"""The tool `sql`: runs an SQL query over the rows of the table, in DuckDB or in Athena, and writes the result."""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
     from operations.output import Progress
 
 MAX_DOCUMENT_ROWS = 100_000
-"""Limit of the rows in a document of the option --json, which needs about 1 GB of memory for rows with all columns."""
+"""Maximum number of rows in the JSON output of --json. With all columns, so many rows need about 1 GB of memory."""
 
 
 class SqlTool:
-    """Tool for `sql (SQL | --name QUERY) [--format F] [--output FILE]`. It prints the result instead of lines.
+    """Tool for `sql (SQL | --name QUERY) [--format F] [--output FILE]`. The tool prints the query result itself.
 
     Args:
         options: the parsed options.
         source: source of the rows for DuckDB.
         cache: the cache of snapshots.
-        athena: the stack's Athena workgroup; None to run the query in DuckDB.
+        athena: runs queries in the stack's Athena workgroup; None to run them in DuckDB.
     """
 
     def __init__(self, options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> None:
         self._sql = named_query(options.name) if options.name else str(options.sql)
         if self._sql.strip() in query_names():
             name = self._sql.strip()
-            raise OperatorError(f"{name!r} is the name of a query, not an SQL statement: give --name {name}")
+            raise OperatorError(f"{name!r} is the name of a query, not an SQL statement: use --name {name}")
         self._format: str = options.format
         self._output: Path | None = options.output
         self._json: bool = options.json
@@ -61,12 +61,12 @@ class SqlTool:
         self._number = 0
 
     def run(self, progress: Progress) -> int:
-        if self._output is not None:  # The path is checked first, because an export costs money and time.
+        if self._output is not None:  # An unusable path must fail before an export, which costs money and time.
             check_new_file(self._output)
         if self._athena is not None:
             self._described = self._run_in_athena(self._athena, progress)
         else:
-            with Engine(spill=self._cache.folder) as engine:  # A wrong statement is an error before the rows are read.
+            with Engine(spill=self._cache.folder) as engine:  # An invalid statement must fail before the rows are read.
                 engine.check(self._sql)
             with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder) as engine:
                 snapshot = self._source.snapshot(engine, progress)
@@ -139,7 +139,7 @@ class SqlTool:
 
 
 def described(snapshot: Snapshot | AthenaRows | None) -> dict[str, Any]:
-    """Return the fields of a JSON document that describe the rows of a table."""
+    """Return the fields of the JSON output that describe the queried rows: table, time, source and number."""
     if snapshot is None:
         return {}
     return {
@@ -151,17 +151,17 @@ def described(snapshot: Snapshot | AthenaRows | None) -> dict[str, Any]:
 
 
 def hint(snapshot: Snapshot | AthenaRows | None) -> str:
-    """Return how to continue after an error, or an empty text if the cache has no rows."""
+    """Return a hint that the next run can use the cached rows, or an empty string if the cache has no rows."""
     cached = isinstance(snapshot, Snapshot) and Snapshot.read(snapshot.path.parent) is not None
-    return "the rows are in the cache, and the next run uses them (--max-age)" if cached else ""
+    return "the rows of the table are in the cache, and the next run can use them (--max-age)" if cached else ""
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Context manager that writes a new file under a temporary name, and renames it when it is complete.
+    """Context manager that creates a temporary file, and gives it its final name when it is complete.
 
     Args:
-        path: path of the file.
+        path: final path of the file.
 
     Yields:
         The path of the unfinished file, which only the user can read.
@@ -179,17 +179,20 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 def check_new_file(path: Path) -> None:
-    """Raise an OperatorError if a file exists, or if its folder does not exist.
+    """Raise an OperatorError if a file cannot be created, because it exists or its folder does not exist.
 
     Args:
         path: path of the file.
+
+    Raises:
+        OperatorError: the path cannot be used.
     """
     try:
         if path.exists():
             raise OperatorError(f"--output {path}: the file exists; give the name of a new file")
         if not path.parent.is_dir():
             raise OperatorError(f"--output {path}: there is no folder {path.parent}. Create it")
-    except OSError as error:  # for example a name that is too long
+    except OSError as error:  # for example, the name is too long
         raise _unwritable(path, error) from error
 
 

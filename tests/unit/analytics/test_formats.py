@@ -1,4 +1,4 @@
-"""Tests of the formats of query results with untrusted texts and unusual numbers."""
+"""Tests that query results with untrusted texts and unusual numbers are written correctly as table, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from operations.analytics.engine import QueryResult
 from operations.analytics.formats import write_csv, write_json, write_table
 
 CONTROLS = "\x1b[31m\x9b31m\x7f\u202e\u2066\ufeff"
-"""Control characters of terminals (ESC, C1, DEL), of the direction of texts, and a byte order mark."""
+"""Characters that must be escaped: control characters (ESC, C1, DEL), text direction marks, and a byte order mark."""
 
 
 def result(*values: Any, names: tuple[str, ...] = ()) -> QueryResult:
@@ -30,7 +30,7 @@ def as_json(query: QueryResult) -> str:
 
 
 def as_csv(query: QueryResult) -> str:
-    """Return the second line of a CSV file, which is the row of the result."""
+    """Return the only row of a query result as a line of a CSV file."""
     stream = io.StringIO()
     write_csv(query, stream)
     return stream.getvalue().partition("\r\n")[2].removesuffix("\r\n")
@@ -84,12 +84,12 @@ def test_numbers_and_times_in_json_and_csv_are_exact() -> None:
     assert as_csv(result(*values)) == f"{large},{large},{2**53 + 1},2026-07-01T12:00:00.000Z"
 
 
-def test_null_and_empty_text_are_different_in_csv() -> None:
+def test_csv_distinguishes_null_from_an_empty_text() -> None:
     assert as_csv(result(None, "", None)) == ',"",'
     assert as_csv(result(None)) == '""'  # Many programs skip an empty line.
 
 
-def test_texts_with_special_characters_have_quotation_marks_in_csv() -> None:
+def test_csv_quotes_texts_with_special_characters() -> None:
     values = ('a"b', "a,b", "a\nb", "a\rb", " a ", {"a": "x"}, [1, None])
     text = as_csv(result(*values))
     assert text == '"a""b","a,b","a\nb","a\rb", a ,"{""a"": ""x""}","[1, null]"'
@@ -103,19 +103,19 @@ VALUES = [
     (float("-inf"), "-inf"),
     (float("nan"), "nan"),
     (0.1, "0.1"),
-    (datetime(2026, 7, 1, 12, 0, 0, 123456), "2026-07-01T12:00:00.123456Z"),  # noqa: DTZ001  DuckDB returns times without a zone
+    (datetime(2026, 7, 1, 12, 0, 0, 123456), "2026-07-01T12:00:00.123456Z"),  # noqa: DTZ001  DuckDB returns times without a time zone
     (date(2026, 7, 1), "2026-07-01"),
     (b"\x00ab", "006162"),
 ]
 
 
 @pytest.mark.parametrize(("value", "text"), VALUES)
-def test_value_has_the_same_text_in_csv_and_in_a_table(value: object, text: str) -> None:
+def test_value_of_a_query_result_has_the_same_text_in_csv_and_in_a_table(value: object, text: str) -> None:
     assert as_csv(result(value, 1)) == f"{text},1"
     assert as_table(result(value), io.StringIO()).splitlines()[1].strip() == text
 
 
-def test_json_has_null_for_numbers_that_json_does_not_have() -> None:
+def test_json_contains_null_for_infinity_and_nan() -> None:
     values = [value for value, _ in VALUES]
     assert list(json.loads(as_json(result(*values)))[0].values()) == [
         *(True, 12345678901234567890.1, None, None, None, 0.1),
@@ -124,7 +124,7 @@ def test_json_has_null_for_numbers_that_json_does_not_have() -> None:
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
-def test_plan_of_an_explain_statement_has_the_lines_of_duckdb_in_a_table(stream: io.StringIO) -> None:
+def test_plan_of_an_explain_statement_is_printed_in_the_lines_of_duckdb(stream: io.StringIO) -> None:
     plan = "╭─ Read Parquet ─╮\n│ Filters: a\x1b  │\n╰────────────────╯\n"
     query = result("physical_plan", plan, names=("explain_key", "explain_value"))
     assert as_table(query, stream) == plan.replace("\x1b", "\\x1b")

@@ -35,7 +35,7 @@ def engine(export: Path) -> Iterator[Engine]:
 
 NO_BUCKET = "no row has this bucket. The buckets with rows are: uploads, archive"
 PREFIXES = "begins with this text. Top-level prefixes with objects are"
-OTHER_TIME = f"the rows are those of {EXPORT_TIME}, before this time. Give an earlier time, or read newer rows"
+OTHER_TIME = f"the rows are of the time {EXPORT_TIME}, which is earlier. Use an earlier time, or read newer rows"
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ OTHER_TIME = f"the rows are those of {EXPORT_TIME}, before this time. Give an ea
             f"--prefix uploads/invoices/: no object key {PREFIXES}: invoices/, old/",
         ),
         (Filters(bucket="archive", prefix="invoices/"), "--prefix invoices/: no object key in the bucket archive"),
-        (Filters(bucket="uploads", since=LATER), f"--since 2026-01-31T13:00:00Z: {OTHER_TIME} (--max-age 0)"),
+        (Filters(bucket="uploads", since=LATER), f"--since 2026-01-31T13:00:00Z: {OTHER_TIME} with --max-age 0"),
     ],
 )
-def test_filter_that_can_select_no_row_is_an_error_with_the_possible_values(
+def test_report_filter_that_matches_no_row_is_an_error_with_the_possible_values(
     engine: Engine, filters: Filters, message: str
 ) -> None:
     with pytest.raises(OperatorError) as raised:
@@ -64,11 +64,11 @@ def test_filter_that_can_select_no_row_is_an_error_with_the_possible_values(
 
 
 @pytest.mark.parametrize("filters", [Filters(since=START), Filters(bucket="archive", prefix="old/\t", until=START)])
-def test_period_without_rows_is_valid(engine: Engine, filters: Filters) -> None:
+def test_report_filter_of_a_period_without_rows_is_valid(engine: Engine, filters: Filters) -> None:
     check_filters(query_of(engine), filters, time=EXPORT_TIME)
 
 
-def test_all_filters_of_a_table_without_rows_are_valid(tmp_path: Path) -> None:
+def test_report_filters_of_an_empty_table_are_valid(tmp_path: Path) -> None:
     with Engine(spill=tmp_path / "spill") as engine:
         load(write_export(tmp_path, []), engine)
         check_filters(query_of(engine), Filters(bucket="uploads", prefix="a"), time=EXPORT_TIME)

@@ -1,4 +1,4 @@
-"""Tests of the parallel scan of a table: its end after an error or an interruption."""
+"""Tests of errors during a parallel scan of the table."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.support.operations_fakes import FakeAws
 
 
 class SlowTable(FakeAws):
-    """Table whose pages consume the read units of an hour, and whose last segment cannot be read.
+    """Fake table in which each page consumes the read units of one hour, and in which the last segment fails.
 
     Attributes:
-        counted: barrier for the threads, after each segment has read its first page.
+        counted: barrier that the threads pass when each segment but the last has read its first page.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class SlowTable(FakeAws):
             yield ItemPage(items=(), units=3600.0)
 
 
-def test_error_of_one_segment_ends_the_waiting_of_the_others_for_read_units(tmp_path: Path) -> None:
+def test_scan_with_a_failed_segment_ends_without_a_wait_for_read_units(tmp_path: Path) -> None:
     table, raised = SlowTable(), []
 
     def advance(_: int) -> None:

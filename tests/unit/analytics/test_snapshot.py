@@ -1,4 +1,4 @@
-"""Tests of the cache of snapshots: permissions of its folder, and two processes that write the same snapshot."""
+"""Tests of the cache folder with exported rows: its permissions, concurrent processes, and its deletion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_new_or_empty_cache_folder_is_only_accessible_to_the_user(tmp_path: Path) -> None:
+def test_new_or_empty_cache_folder_gets_permissions_only_for_the_user(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     empty.chmod(0o777)
@@ -33,7 +33,7 @@ def test_new_or_empty_cache_folder_is_only_accessible_to_the_user(tmp_path: Path
 
 
 @pytest.mark.parametrize("link", [False, True])
-def test_folder_into_which_other_users_can_write_is_refused_and_keeps_its_mode(tmp_path: Path, *, link: bool) -> None:
+def test_cache_folder_that_others_can_write_to_is_rejected_and_keeps_its_mode(tmp_path: Path, *, link: bool) -> None:
     folder = tmp_path / "shared"
     (folder / "file").mkdir(parents=True)
     folder.chmod(0o1777)
@@ -46,14 +46,14 @@ def test_folder_into_which_other_users_can_write_is_refused_and_keeps_its_mode(t
     assert mode(folder) == 0o1777
 
 
-def test_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_folder_of_another_user_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     with pytest.raises(OperatorError, match="cannot be used, because other users can write into it"):
         Cache(tmp_path)
 
 
-def test_snapshot_that_another_process_has_written_meanwhile_is_used(tmp_path: Path) -> None:
+def test_cached_rows_that_another_process_writes_at_the_same_time_are_used(tmp_path: Path) -> None:
     export, cache = write_export(tmp_path / "export", ROWS), Cache(tmp_path / "cache")
 
     def load(engine: Engine) -> Snapshot:
@@ -90,10 +90,10 @@ def test_cache_clear_ignores_links_and_files_of_the_user(tmp_path: Path) -> None
         ({"TAPSTACK_CACHE": "", "XDG_CACHE_HOME": "cache"}, "home/.cache/tapstack"),
     ],
 )
-def test_cache_folder_is_absolute_in_each_current_folder(
+def test_path_of_the_cache_folder_is_absolute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], folder: str
 ) -> None:
-    """XDG Base Directory Specification: a relative path in XDG_CACHE_HOME is invalid and ignored."""
+    """According to the XDG Base Directory Specification, a relative path in XDG_CACHE_HOME is ignored."""
     (tmp_path / "current").mkdir()
     monkeypatch.chdir(tmp_path / "current")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -101,21 +101,26 @@ def test_cache_folder_is_absolute_in_each_current_folder(
 
 
 @pytest.mark.parametrize("variables", [{}, {"TAPSTACK_CACHE": "~/cache"}])
-def test_unknown_home_directory_is_an_error_with_the_remedy(
+def test_cache_folder_in_an_unknown_home_directory_is_an_error_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # for example in a container with a random user ID
-    with pytest.raises(OperatorError, match="home directory is unknown: set TAPSTACK_CACHE to the path of a folder"):
+    # In a container with a random user ID, for example, the home directory is unknown.
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(
+        OperatorError, match="home directory is unknown: set TAPSTACK_CACHE to the path of the cache folder"
+    ):
         cache_folder(variables)
 
 
-def test_folder_that_cannot_be_written_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+def test_unwritable_cache_folder_is_an_error_with_the_remedy(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache")
     (cache.folder / "snapshot-1").mkdir()
     full = OSError(30, "Read-only file system")
     with (
         mock.patch("tempfile.mkdtemp", side_effect=full),
-        pytest.raises(OperatorError, match=r"Read-only file system\. Set TAPSTACK_CACHE to a folder of yours"),
+        pytest.raises(
+            OperatorError, match=r"Read-only file system\. Set TAPSTACK_CACHE to a folder that you can write"
+        ),
         cache.temporary(),
     ):
         pass
@@ -126,7 +131,7 @@ def test_folder_that_cannot_be_written_is_an_error_with_the_remedy(tmp_path: Pat
         cache.clear()
 
 
-def test_folder_that_cache_clear_deletes_during_a_run_is_an_error_with_its_path(tmp_path: Path) -> None:
+def test_cache_folder_deleted_by_cache_clear_during_a_run_is_an_error_with_its_path(tmp_path: Path) -> None:
     export, cache = write_export(tmp_path / "export", ROWS), Cache(tmp_path / "cache")
 
     def write_and_clear(*arguments: Any) -> None:
