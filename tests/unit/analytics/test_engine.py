@@ -23,13 +23,16 @@ from tests.support.signals import default_signals
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [{"object_id": f"uploads/{each}", "version_id": "v1", "size_bytes": each} for each in range(5)]
-    return write_export(tmp_path_factory.mktemp("engine"), [typed(each) for each in rows])
+    written = write_export(tmp_path_factory.mktemp("engine"), [typed(each) for each in rows])
+    with Engine(spill=written / "spill") as opened:
+        load(written, opened)  # Tests without the fixture `engine` also read the Parquet file.
+    return written
 
 
 @pytest.fixture(scope="module")
 def engine(folder: Path) -> Iterator[Engine]:
     with Engine(spill=folder / "spill") as opened:
-        load(folder, opened)
+        opened.open([folder / "objects.parquet"])
         yield opened
 
 
@@ -90,7 +93,6 @@ def test_sql_query_returns_column_types_and_rows(engine: Engine, sql: str) -> No
     assert list(result.rows) == [(5,)]
 
 
-@pytest.mark.usefixtures("engine")
 def test_explain_analyze_of_a_copy_statement_does_not_overwrite_the_cached_rows(folder: Path, tmp_path: Path) -> None:
     rows = tmp_path / "objects.parquet"
     shutil.copy(folder / "objects.parquet", rows)
@@ -103,7 +105,6 @@ def test_explain_analyze_of_a_copy_statement_does_not_overwrite_the_cached_rows(
     assert rows.read_bytes() == content
 
 
-@pytest.mark.usefixtures("engine")
 def test_folder_names_in_hive_partition_format_do_not_replace_columns_of_the_file(folder: Path, tmp_path: Path) -> None:
     rows = tmp_path / "object_id=1" / "size_bytes=7" / "objects.parquet"
     rows.parent.mkdir(parents=True)
@@ -113,7 +114,6 @@ def test_folder_names_in_hive_partition_format_do_not_replace_columns_of_the_fil
         assert list(engine.select("SELECT max(object_id), sum(size_bytes) FROM objects").rows) == [("uploads/4", 10)]
 
 
-@pytest.mark.usefixtures("engine")
 def test_times_with_time_zone_in_results_are_utc_in_any_local_time_zone(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,7 +143,6 @@ def test_query_result_can_be_written_only_to_the_permitted_parquet_file(folder: 
         assert engine.rows("SELECT sum(size_bytes) FROM objects") == [(10,)]
 
 
-@pytest.mark.usefixtures("engine")
 def test_parquet_result_has_exact_sums_and_keeps_the_order_of_the_rows(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "sums.parquet"
     path.touch()
