@@ -41,13 +41,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {**row, "version_id": f"v{each}", "size_bytes": each, "uploaded_at": f"{now:%Y-%m-%dT%H:%M}:0{each}.000Z"}
         for each in (1, 2)
     ]
-    return write_export(tmp_path_factory.mktemp("document"), [typed(each) for each in rows])
+    written = write_export(tmp_path_factory.mktemp("document"), [typed(each) for each in rows])
+    with Engine(spill=written / "spill") as opened:
+        load(written, opened)  # The example in Python also reads the Parquet file.
+    return written
 
 
 @pytest.fixture(scope="module")
 def engine(folder: Path) -> Iterator[Engine]:
     with Engine(spill=folder / "spill") as opened:
-        load(folder, opened)
+        opened.open([folder / OBJECTS])
         yield opened
 
 
