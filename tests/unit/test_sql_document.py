@@ -41,10 +41,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {**row, "version_id": f"v{each}", "size_bytes": each, "uploaded_at": f"{now:%Y-%m-%dT%H:%M}:0{each}.000Z"}
         for each in (1, 2)
     ]
-    folder = write_export(tmp_path_factory.mktemp("document"), [typed(each) for each in rows])
-    with Engine(spill=folder / "spill") as engine:
-        load(folder, engine)
-    return folder
+    written = write_export(tmp_path_factory.mktemp("document"), [typed(each) for each in rows])
+    with Engine(spill=written / "spill") as opened:
+        load(written, opened)  # The example in Python also reads the Parquet file.
+    return written
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
 from typing import Any
 
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 """Timeout in seconds of a request to the init process and of the wait for its report. Both usually take under 1 s."""
 
 

@@ -84,7 +84,7 @@ def environment(localstack: FakeLocalStack, **more: str) -> dict[str, str]:
         "LOCALSTACK_RUNTIME_ENDPOINT": localstack.address,
         "LOCALSTACK_RUNTIME_ID": RUNTIME_ID,
         "LOCALSTACK_HOSTNAME": "172.17.0.2",
-        "AWS_LAMBDA_FUNCTION_TIMEOUT": "10",
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": "60",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
         "HOSTNAME": "0123456789ab",
@@ -120,7 +120,7 @@ def test_init_process_passes_event_headers_and_environment_to_the_runtime(contai
     assert headers["Lambda-Runtime-Aws-Request-Id"] == "r-1"
     assert headers["Lambda-Runtime-Invoked-Function-Arn"].endswith(":function:indexer")
     assert headers["Lambda-Runtime-Trace-Id"] == "Root=1-2-3;Parent=4;Sampled=1"
-    assert before + 10 <= int(headers["Lambda-Runtime-Deadline-Ms"]) / 1000 + 0.001 <= time.time() + 10
+    assert before + 60 <= int(headers["Lambda-Runtime-Deadline-Ms"]) / 1000 + 0.001 <= time.time() + 60
     assert environment["_HANDLER"] == "main.handler"
     assert environment["LOCALSTACK_HOSTNAME"] == "172.17.0.2"
     assert environment["AWS_LAMBDA_RUNTIME_API"] == f"127.0.0.1:{container.port}"
@@ -186,15 +186,15 @@ def test_init_process_restarts_a_runtime_that_exits_during_an_invocation(
     assert container.finished.empty()
 
 
-@pytest.mark.parametrize("container", [{"AWS_LAMBDA_FUNCTION_TIMEOUT": "1"}], indirect=True)
+@pytest.mark.parametrize("container", [{"AWS_LAMBDA_FUNCTION_TIMEOUT": "3"}], indirect=True)
 def test_init_process_kills_runtime_and_its_children_after_a_timeout(container: Container) -> None:
     container.start()
     verb, body, printed = container.invoke("r-1", do="hang")
     message = json.loads(body)["errorMessage"]
     assert verb == "error"
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ r-1 Task timed out after 1\.00 seconds", message)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ r-1 Task timed out after 3\.00 seconds", message)
     assert f"{message}\nEND RequestId: r-1\n" in printed
-    assert "\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\t" in printed
+    assert "\tDuration: 3000.00 ms\tBilled Duration: 3000 ms\t" in printed
     child = re.search(r"child (\d+)", printed)
     assert child is not None
     wait_until_dead(int(child[1]))
