@@ -172,6 +172,19 @@ class Inventory:
         """Size of all data files in bytes."""
         return sum(each.size for each in self.files)
 
+    @property
+    def configuration_id(self) -> str | None:
+        """ID of the inventory configuration, from the keys of the data files or from the place; None if it is unknown.
+
+        S3 writes `PREFIX/SOURCE-BUCKET/ID/data/FILE` and `PREFIX/SOURCE-BUCKET/ID/TIME/manifest.json`.
+        """
+        paths = [each.key for each in self.files] or [self.place]
+        found = {tuple(each.split("/")[-4:-2]) for each in paths}
+        match [*found]:
+            case [(self.bucket, identifier)]:
+                return identifier
+        return None
+
     def check(self, bucket: str, *, versioned: bool) -> None:
         """Raise an OperatorError if the inventory cannot be compared completely with the rows of a bucket.
 

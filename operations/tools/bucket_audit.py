@@ -113,7 +113,9 @@ class BucketAudit:
             self.inventory = {**snapshots.document(), "too_young": comparison.too_young}
             progress.note(f"{count(comparison.differing, 'possible difference')} to confirm")
             self.audit.confirm(comparison, progress)
-        if number := self.audit.report.unlisted:
+        for difference in snapshots.differences:
+            self._settings.add("inventory", difference, f"run: tapstack adopt {self.name} --inventory")
+        if number := max(self.audit.report.unlisted, len(snapshots.listed.missing)):
             problem = (
                 f"the inventory lacks {count(number, 'version')} that existed 48 hours before its creation, so other "
             )
