@@ -13,7 +13,7 @@ from operations.analytics.engine import Engine
 from operations.analytics.options import DEFAULT_MEMORY
 from operations.analytics.source import Source, disk_errors
 from operations.errors import OperatorError
-from operations.inventory.compare import CLOCK_TOLERANCE, Comparison, differing
+from operations.inventory.compare import Comparison, differing
 from operations.inventory.coverage import Configuration, Listed, look_up_listed, read_configuration
 from operations.inventory.files import Inventory, verify
 from operations.inventory.load import load
@@ -150,11 +150,6 @@ class Snapshotter:
         where = self._place(bucket)
         inventory, notes = where.newest(bucket)
         inventory.check(bucket, versioned=versioned)
-        if inventory.created > self._now() + CLOCK_TOLERANCE:
-            raise OperatorError(
-                f"{inventory.place} has the creation time {time_text(inventory.created)}, which is in the future: "
-                "check the clock of this computer, or use another inventory."
-            )
         progress.note(
             f"inventory of {time_text(inventory.created)}: {count(len(inventory.files), 'file')}, "
             f"{count(inventory.size, 'byte')}"

@@ -216,12 +216,6 @@ def test_inventory_that_lacks_old_versions_without_rows_is_a_finding_without_a_c
     assert f"the inventory lacks {without_rows[0].key}  {without_rows[0].version_id}\n" in audit.errors
 
 
-def test_inventory_with_a_creation_time_in_the_future_is_an_error(audit: Audits) -> None:
-    audit.inventory.change(creationTimestamp=str(int((CREATED + timedelta(days=3)).timestamp() * 1000)))
-    assert audit(*audit.paths) == 2
-    assert "has the creation time 2026-02-08T01:00:00Z, which is in the future: check the clock" in audit.errors
-
-
 def test_data_file_without_rows_causes_a_note(audit: Audits) -> None:
     inventory = write_inventory(audit.folder / "parts", VERSIONS, parts=len(VERSIONS) + 1)
     document = audit.json(f"--from-inventory={inventory.root}", f"--from-export={audit.export}")
