@@ -9,7 +9,7 @@ prefix. The pages between them find other gaps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -91,14 +91,16 @@ class Listed:
         return f"the inventory lacks {visible(first.key)}  {first.version_id}"
 
 
-def read_configuration(aws: Aws, inventory: Inventory, owner: str, *, prefix: str, versioned: bool) -> Configuration:
+def read_configuration(
+    aws: Aws, inventory: Inventory, owner: str, *, prefixes: Sequence[str], versioned: bool
+) -> Configuration:
     """Read the configuration of an inventory, and check that it includes all versions of the keys.
 
     Args:
         aws: the AWS calls.
         inventory: the inventory.
         owner: ID of the account of the bucket.
-        prefix: beginning of the keys to compare.
+        prefixes: prefixes of the keys to compare.
         versioned: whether the bucket has ever had versioning.
 
     Raises:
@@ -118,7 +120,7 @@ def read_configuration(aws: Aws, inventory: Inventory, owner: str, *, prefix: st
     if values is None:
         return Configuration(identifier=identifier, reason=f"the bucket has no configuration {identifier!r}")
     found = Configuration(identifier=identifier, values=values)
-    if not prefix.startswith(found.filter):
+    if not all(each.startswith(found.filter) for each in prefixes):
         raise OperatorError(
             f"{name} has a filter, so {inventory.place} has only keys with the prefix {found.filter!r}: compare these "
             f"with --prefix {found.filter}, or remove the filter and use the next inventory, or run audit without "
@@ -132,7 +134,7 @@ def read_configuration(aws: Aws, inventory: Inventory, owner: str, *, prefix: st
     return found
 
 
-def look_up_listed(aws: Aws, engine: Engine, path: Path, inventory: Inventory, *, prefix: str) -> Listed:
+def look_up_listed(aws: Aws, engine: Engine, path: Path, inventory: Inventory, *, prefixes: Sequence[str]) -> Listed:
     """List some pages of the bucket, and look up their versions in the inventory.
 
     Args:
@@ -140,18 +142,21 @@ def look_up_listed(aws: Aws, engine: Engine, path: Path, inventory: Inventory, *
         engine: the engine.
         path: Parquet file of the loaded inventory.
         inventory: the facts about the inventory.
-        prefix: beginning of the keys to compare.
+        prefixes: prefixes of the keys to compare.
 
     Raises:
         OperatorError: the bucket cannot be listed.
     """
     source, limit = parquet(path), inventory.created - UNSETTLED
+    compared = [f"starts_with(key, {literal(each)})" for each in prefixes]
+    columns = ", ".join(f"max(key) FILTER ({each})" for each in compared)
     # The smallest hash values belong to random keys.
-    sql = f"SELECT max(key), min_by(key, hash(key, version_id), {PAGES_BETWEEN}) FROM {source}"  # noqa: S608  no value of a user
+    random = f"min_by(key, hash(key, version_id), {PAGES_BETWEEN}) FILTER ({' OR '.join(compared) or 'false'})"
     with translated_errors("read the keys of the inventory"):
-        [(last, between)] = engine.rows(f"{sql} WHERE starts_with(key, {literal(prefix)})")
+        [(between, *last)] = engine.rows(f"SELECT {', '.join(filter(None, [random, columns]))} FROM {source}")  # noqa: S608  literals
 
-    def page(after: str) -> list[Version]:
+    def page(start: tuple[str, str]) -> list[Version]:
+        prefix, after = start
         listed = aws.versions(inventory.bucket, prefix=prefix, after=after, page=VERSIONS_PER_PAGE)
         settled: list[Version] = []
         for number, each in enumerate(islice(listed, MAX_VERSIONS)):
@@ -160,7 +165,9 @@ def look_up_listed(aws: Aws, engine: Engine, path: Path, inventory: Inventory, *
             settled += [each] * (each.last_modified < limit and MULTIPART not in each.etag)
         return settled
 
-    starts = sorted({"", *(between or ()), last or ""})
+    ends = [(prefix, key or "") for prefix, key in zip(prefixes, last, strict=True)]
+    inner = [(next(filter(key.startswith, prefixes)), key) for key in between or ()]
+    starts = sorted({*((prefix, "") for prefix in prefixes), *ends, *inner})
     versions = {(each.key, each.version_id): each for _, found in map_in_order(page, starts) for each in found}
     if not versions:
         return Listed(versions=0, missing=())

@@ -136,12 +136,13 @@ class Snapshotter:
         self._now = now
 
     @contextmanager
-    def open(self, bucket: str, *, versioned: bool, progress: Progress) -> Iterator[Snapshots]:
+    def open(self, bucket: str, *, versioned: bool, key_filter: KeyFilter, progress: Progress) -> Iterator[Snapshots]:
         """Context manager for the snapshots of a bucket. Its temporary files are deleted at the end.
 
         Args:
             bucket: name of the bucket.
             versioned: whether the bucket has versioning.
+            key_filter: the keys that the stack indexes.
             progress: display of the steps.
 
         Raises:
@@ -155,13 +156,14 @@ class Snapshotter:
             f"{count(inventory.size, 'byte')}"
         )
         owner = self._target.account
-        found = read_configuration(self._aws, inventory, owner, prefix=self._prefix, versioned=versioned)
+        prefixes = key_filter.prefixes(self._prefix)
+        found = read_configuration(self._aws, inventory, owner, prefixes=prefixes, versioned=versioned)
         read_rows = self._reader(inventory, progress)
         with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder / "spill") as engine:
             # The inventory is loaded before the rows are exported, because an export costs money.
             path, empty = self._load(where, inventory, engine, folder, progress)
             with progress.step("listing of some keys"):
-                listed = look_up_listed(self._aws, engine, path, inventory, prefix=self._prefix)
+                listed = look_up_listed(self._aws, engine, path, inventory, prefixes=prefixes)
             progress.note(f"completeness of the inventory: {found.text()}; {listed.text()}")
             if listed.missing:
                 progress.note(listed.example())

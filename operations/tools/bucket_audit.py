@@ -106,7 +106,8 @@ class BucketAudit:
         Raises:
             OperatorError: the inventory or the rows cannot be read, or an AWS call failed.
         """
-        with snapshotter.open(self.name, versioned=self._versioned, progress=progress) as snapshots:
+        opened = snapshotter.open(self.name, versioned=self._versioned, key_filter=self._key_filter, progress=progress)
+        with opened as snapshots:
             with progress.step("inventory and rows"):
                 comparison = snapshots.compare(prefix=self._prefix, key_filter=self._key_filter)
             self.notes += [*snapshots.notes, *comparison.notes()]

@@ -57,18 +57,14 @@ class ConfiguredAws(FakeAws):
         return super().inventory_configuration(bucket, owner, identifier)
 
 
-def read(
-    aws: FakeAws, *, prefix: str = "", versioned: bool = True, inventory: FakeInventory = INVENTORY
-) -> Configuration:
-    return read_configuration(aws, inventory, TARGET.account, prefix=prefix, versioned=versioned)
+def read(aws: FakeAws, *prefixes: str, versioned: bool = True, inventory: FakeInventory = INVENTORY) -> Configuration:
+    return read_configuration(aws, inventory, TARGET.account, prefixes=prefixes or [""], versioned=versioned)
 
 
-def look_up(
-    engine: Engine, folder: Path, versions: list[Version], inventory: list[Version], *, prefix: str = ""
-) -> Listed:
+def look_up(engine: Engine, folder: Path, versions: list[Version], inventory: list[Version], *prefixes: str) -> Listed:
     """Look up the versions of a bucket in an inventory with other versions."""
     path = write_inventory(engine, folder / "inventory.parquet", map(listed, inventory))
-    return look_up_listed(FakeAws(versions), engine, path, INVENTORY, prefix=prefix)
+    return look_up_listed(FakeAws(versions), engine, path, INVENTORY, prefixes=prefixes or [""])
 
 
 @pytest.mark.parametrize("prefix", ["", "a", "reports/"])
@@ -77,8 +73,11 @@ def test_configuration_with_a_filter_is_refused_unless_the_prefix_of_the_audit_i
     with pytest.raises(
         OperatorError, match="has only keys with the prefix 'reports/2026/': compare these with --prefix"
     ):
-        read(aws, prefix=prefix)
-    assert read(aws, prefix="reports/2026/0").text() == "its configuration 'indexer' has the filter 'reports/2026/'"
+        read(aws, prefix, "reports/2026/1")
+    assert (
+        read(aws, "reports/2026/0", "reports/2026/1").text()
+        == "its configuration 'indexer' has the filter 'reports/2026/'"
+    )
 
 
 def test_configuration_with_current_versions_is_refused_unless_the_bucket_has_no_versioning() -> None:
@@ -116,8 +115,16 @@ def test_id_of_the_configuration_is_found_in_the_path_of_the_manifest_of_an_empt
 def test_each_filter_of_a_prefix_is_found_in_the_listed_pages(engine: Engine, tmp_path: Path, prefix: str) -> None:
     inside = [each for each in BUCKET if each.key.startswith(prefix)]
     assert look_up(engine, tmp_path, BUCKET, inside).missing
-    found = look_up(engine, tmp_path, BUCKET, inside, prefix=prefix)
+    found = look_up(engine, tmp_path, BUCKET, inside, prefix)
     assert (found.missing, 0 < found.versions <= len(inside)) == ((), True)
+
+
+def test_only_keys_with_the_compared_prefixes_are_looked_up(engine: Engine, tmp_path: Path) -> None:
+    inside = [each for each in BUCKET if each.key.startswith(("a/0", "m/"))]
+    found = look_up(engine, tmp_path, BUCKET, inside, "a/0", "m/")
+    assert (found.missing, found.versions) == ((), len(inside))
+    assert {each.key[0] for each in look_up(engine, tmp_path, BUCKET, inside, "a/0", "b/", "m/").missing} == {"b"}
+    assert look_up(engine, tmp_path, BUCKET, BUCKET[1:], "a/").missing == (BUCKET[0],)
 
 
 def test_complete_inventory_has_all_listed_versions(engine: Engine, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.support.export_fakes import EXPORT_BUCKET, ExportingAws
 from tests.support.export_folder import TABLE_ARN, typed, write_export
 from tests.support.inventory_folder import CREATED, FIELDS, LOG_BUCKET, WrittenInventory, write_inventory
 from tests.support.nonempty import nonempty
-from tests.support.operations_fakes import START, TARGET, marker, row, version
+from tests.support.operations_fakes import START, TARGET, key_filter, marker, notification, row, version
 
 if TYPE_CHECKING:
     from operations.listing import Version
@@ -189,6 +189,14 @@ def test_inventory_whose_configuration_has_a_filter_is_refused_before_any_cost(a
     assert "has a filter, so s3://log-bucket/inventory/uploads/indexer/2026-02-05T01-00Z/manifest.json" in audit.errors
     assert not audit.aws.started
     assert audit.json("--from-inventory", "--prefix=wrong.")["versions"] == 1
+
+
+def test_filter_that_includes_all_keys_of_the_notification_is_accepted(audit: Audits) -> None:
+    audit.settings["prefix"] = "wrong"
+    audit.aws.rules = [notification(Filter=key_filter(Prefix="wrong"))]
+    audit.aws.inventory = {**inventory_configuration(TARGET, LOCATION), "Filter": {"Prefix": "wron"}}
+    document = audit.json("--from-inventory")
+    assert (document["inventory"]["looked_up"], document["versions"], found(document)) == (1, 1, DIFFERENCES[-1:])
 
 
 @pytest.mark.parametrize("rest", [VERSIONS[:2], VERSIONS[2:]])
