@@ -62,6 +62,12 @@ def test_many_versions_of_one_key_are_listed_together() -> None:
     assert len(listed) == 7 * len(keys)
 
 
+def test_boundary_is_searched_once_while_the_pages_have_versions_of_one_key() -> None:
+    bucket = VersionedBucket(versions_of("a/one", 1000))
+    assert len(list(list_in_parallel(bucket.page, workers=8, page=10))) == 1000
+    assert len([limit for _, limit in bucket.requests if limit == 1]) <= len("a/one")
+
+
 def test_parallel_listing_sends_no_requests_while_its_caller_processes_versions() -> None:
     bucket = bucket_of(*NUMBERED)
     listed = list_in_parallel(bucket.page, workers=4, page=10)
