@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -156,6 +156,8 @@ class Inventory:
         if name not in (CSV, PARQUET):
             raise OperatorError(f"{place} is the manifest of an inventory in the unknown format {name!r}.")
         names = _csv_fields(schema) if name == CSV else _parquet_fields(schema)
+        if repeated := _repeated(names):
+            raise OperatorError(f"{place} lists the field {repeated!r} several times. {AGAIN}.")
         known = {each.csv if name == CSV else each.parquet: each.name for each in COLUMNS}
         return cls(
             bucket=bucket,
@@ -264,6 +266,11 @@ def _data_files(values: Sequence[Any], place: str) -> tuple[InventoryFile, ...]:
                 files.append(InventoryFile(key=key, size=size, md5=md5.strip().lower()))
             case _:
                 raise OperatorError(f"{place} lists a file without a valid key, size or MD5checksum. {AGAIN}.")
-    if repeated := [name for name, number in Counter(each.name for each in files).items() if number > 1]:
-        raise OperatorError(f"{place} lists the file {repeated[0]!r} several times. {AGAIN}.")
+    if repeated := _repeated(each.name for each in files):
+        raise OperatorError(f"{place} lists the file {repeated!r} several times. {AGAIN}.")
     return tuple(files)
+
+
+def _repeated(names: Iterable[str]) -> str:
+    """Return the first name that occurs more than once; empty if there is none."""
+    return next((name for name, number in Counter(names).items() if number > 1), "")
