@@ -197,12 +197,16 @@ class State(Aws):
         """Return the capacity of an on-demand table."""
         return Capacity(read=None, write=None)
 
+    def inventory_configuration(self, bucket: str, owner: str, identifier: str) -> Mapping[str, Any] | None:  # noqa: ARG002  as above
+        """Return a configuration without a filter."""
+        return {"IncludedObjectVersions": "All"}
+
     def table_size(self, table: str) -> TableSize:  # noqa: ARG002  as above
         """Return the name of the table, which is that of the export."""
         return TableSize(arn=TABLE, size_bytes=0, items=0)
 
     def versions(self, bucket: str, *, prefix: str = "", after: str = "", page: int = 1000) -> Iterator[Version]:  # noqa: ARG002  as above
-        """Return the versions of one key, which is `prefix`."""
+        """Return the versions of one key, which is `prefix`; no versions without a prefix."""
         return iter(self._versions[prefix])
 
     def query_rows(
