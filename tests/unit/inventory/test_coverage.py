@@ -119,6 +119,11 @@ def test_each_filter_of_a_prefix_is_found_in_the_listed_pages(engine: Engine, tm
     assert (found.missing, 0 < found.versions <= len(inside)) == ((), True)
 
 
+def test_key_after_all_keys_of_a_large_inventory_is_found(engine: Engine, tmp_path: Path) -> None:
+    inside = [version(f"a/{number:05}") for number in range(20_000)]
+    assert look_up(engine, tmp_path, [*inside, version("b")], inside).missing == (version("b"),)
+
+
 def test_only_keys_with_the_compared_prefixes_are_looked_up(engine: Engine, tmp_path: Path) -> None:
     inside = [each for each in BUCKET if each.key.startswith(("a/0", "m/"))]
     found = look_up(engine, tmp_path, BUCKET, inside, "a/0", "m/")
