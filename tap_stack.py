@@ -52,8 +52,7 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 # == Limits and defaults ==============================================================================================
 
-# Allowed length of a bucket name in characters (source: S3 User Guide, "General purpose bucket naming rules").
-BUCKET_NAME_LENGTH = range(3, 64)
+BUCKET_NAME_LENGTH = range(3, 64)  # characters (source: S3 User Guide, "General purpose bucket naming rules")
 BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 BUCKET_NAME_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_NAME_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an")
@@ -61,9 +60,7 @@ EXISTING_BUCKET_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]|\.(?!\.)){1,61}[a-z0-9
 TABLE_NAME_LENGTH = range(3, 256)  # length in characters (source: DynamoDB Developer Guide, "Naming rules")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
-# Request units per second (source: DynamoDB API Reference, OnDemandThroughput; the maximum is the default quota of a
-# table in on-demand mode: DynamoDB Developer Guide, "Quotas", which AWS can increase).
-ON_DEMAND_UNITS = range(1, 40_001)
+ON_DEMAND_UNITS = range(1, 40_001)  # request units per second (default quota: DynamoDB Developer Guide, "Quotas")
 PROVISIONED, ON_DEMAND = "provisioned", "on-demand"
 # Maps the values of three configuration keys to the values of the DynamoDB API.
 BILLING_MODES: Mapping[str, str] = {PROVISIONED: "PROVISIONED", ON_DEMAND: "PAY_PER_REQUEST"}
@@ -74,18 +71,14 @@ NONCURRENT_DAYS = range(1, 2**31)  # days until expiration (source: S3 API Refer
 # The minimum is 15 days because the failure queue keeps events for 14 days, and a redriven event must not restore an
 # expired row. The maximum is ten years. The value 0, which is not in this range, keeps rows forever.
 DELETED_RETENTION_DAYS = range(15, 3651)
-# Maximum length of an object key (source: S3 User Guide, "Object keys"). Longer prefixes would match no object.
-OBJECT_KEY_BYTES = 1024
+OBJECT_KEY_BYTES = 1024  # maximum length of an object key (source: S3 User Guide, "Object keys")
 FILTER_CHARACTERS = 1024  # maximum length of an encoded prefix or suffix (source: S3 API Reference, FilterRule)
-# S3 receives filters as XML 1.0, which does not allow these characters.
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")  # not allowed in XML 1.0, S3's format of filters
 MEMORY_MIB = range(128, 10_241)  # allowed memory in MiB (source: Lambda Developer Guide, "Lambda quotas")
-# The maximum timeout of Lambda is 900 seconds. The minimum is 10 seconds, because a HEAD request and a write can take 4
-# seconds each, and reporting the result takes up to 1 second.
-TIMEOUT_SECONDS = range(10, 901)
+# The minimum allows a HEAD request and a write, which can take 4 seconds each, and 1 second for reporting the result.
+TIMEOUT_SECONDS = range(10, 901)  # allowed seconds (source of the maximum: Lambda Developer Guide, "Lambda quotas")
 RESERVED_CONCURRENCY = range(1, 10**18)  # concurrent executions (AWS checks the upper limit, the account's quota)
-# Allowed length of a tag value in characters (source: Tagging AWS Resources User Guide, "Tag naming limits").
-TAG_VALUE_LENGTH = range(1, 257)
+TAG_VALUE_LENGTH = range(1, 257)  # characters (source: Tagging AWS Resources User Guide, "Tag naming limits")
 TAG_VALUE_PATTERN = re.compile(r"[\w .:/=+\-@]*")
 # The ID of a multi-Region key begins with mrk- (KMS Developer Guide, "Key identifiers (KeyId)").
 KEY_ARN_PATTERN = re.compile(
@@ -112,16 +105,13 @@ ORIGIN_FORMAT = "http(s)://host[:port] with at most one * as a part of the host,
 LOG_RETENTION_DAYS = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 )
-# CRITICAL is not allowed because failures are logged at level ERROR.
-LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
-
+LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})  # without CRITICAL: failures have the level ERROR
 EXPORT_RETENTION_DAYS = range(1, 3651)
-QUERY_SCAN_LIMIT_GB = range(1, 1_000_001)  # the minimum of Athena is 10 MB (API Reference, WorkGroupConfiguration)
-
+QUERY_SCAN_LIMIT_GB = range(1, 1_000_001)  # Athena allows 10 MB or more (API Reference, WorkGroupConfiguration)
 DEFAULT_CAPACITY = 100  # read and write capacity units with provisioned billing
 ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
-INVENTORY_DAYS = 14  # days after which S3 deletes an inventory, of which the tool audit reads only the newest
+INVENTORY_DAYS = 14  # expiry of inventories in days; the tool `audit` reads only the newest
 INVENTORY_PREFIX = "inventory"  # prefix of inventories in the log bucket
 # Optional fields of an inventory whose values are also in rows (S3 API Reference, InventoryConfiguration,
 # "OptionalFields"). Each inventory of versions has bucket, key, version ID, IsLatest and IsDeleteMarker.
@@ -228,10 +218,9 @@ DETAIL_TYPES = ("Object Created", "Object Deleted")
 RULE_NAME_LENGTH = 64  # maximum length of a rule name (source: EventBridge API Reference, PutRule)
 EVENT_PATTERN_LENGTH = 2048  # maximum length of an event pattern (source: EventBridge User Guide, "Quotas")
 DELIVERY_RETRIES = 185  # maximum number of EventBridge's retries (source: EventBridge API Reference, RetryPolicy)
-# Maximum size in bytes of all environment variables (Lambda Developer Guide, "Lambda quotas"), of a standard parameter
-# (Systems Manager User Guide, "Managing parameter tiers"), and of the inline policies of a role (IAM User Guide, "IAM
-# and AWS STS quotas").
-ENVIRONMENT_BYTES, PARAMETER_BYTES, ROLE_POLICY_BYTES = 4096, 4096, 10_240
+ENVIRONMENT_BYTES = 4096  # maximum size of all environment variables (Lambda Developer Guide, "Lambda quotas")
+PARAMETER_BYTES = 4096  # maximum size of a standard parameter (Systems Manager User Guide, "Managing parameter tiers")
+ROLE_POLICY_BYTES = 10_240  # maximum size of a role's inline policies (IAM User Guide, "IAM and AWS STS quotas")
 INSPECTOR_POLICY = "inspect-content"  # name of the inline policy of the inspector's role
 SETTINGS_SCHEMA = 1  # schema of the settings document; a change that older tools cannot read increases the number
 # SSM rejects parameter names with these prefixes (Systems Manager API Reference, PutParameter, "Name").
@@ -251,11 +240,7 @@ class ConfigurationError(ValueError):
 
 @dataclass(frozen=True)
 class ConfigField:
-    """Allowed values and description of a configuration key.
-
-    The fields of ``TapStackArgs`` hold the types and the defaults. ``python -m tools.configuration`` writes keys,
-    types, defaults, allowed values and descriptions into docs/configuration.md.
-    """
+    """Allowed values and description of a configuration key, whose type and default are in ``TapStackArgs``."""
 
     key: str
     description: str
@@ -281,8 +266,11 @@ class ConfigField:
         Raises:
             ConfigurationError: the value is not allowed.
         """
-        if self.length is not None:
-            _check_length(key or self.key, value, self.length)
+        key, length = key or self.key, self.length
+        if length is not None and len(value) not in length:
+            error = f"the value has {len(value)} characters, but {length.start} to {length.stop - 1} are allowed"
+            remedy = "Choose a longer value." if len(value) < length.start else "Choose a shorter value."
+            raise ConfigurationError(key, value, error, remedy)
         match self.limit:
             case range() as numbers if value not in numbers and value != self.exempt:
                 nearest = numbers.start if value < numbers.start else numbers.stop - 1
@@ -296,7 +284,7 @@ class ConfigField:
         remedy = self.remedy or remedy
         if isinstance(value, str) and value != value.strip(" "):
             remedy = "Remove the spaces at the beginning or the end of the value."
-        raise ConfigurationError(key or self.key, value, self.error.format(self.allowed_values), remedy)
+        raise ConfigurationError(key, value, self.error.format(self.allowed_values), remedy)
 
     @property
     def allowed_values(self) -> str:
@@ -309,18 +297,10 @@ class ConfigField:
         return self.allowed or self.unit
 
 
-def _check_length(key: str, value: str, limit: range) -> None:
-    if len(value) not in limit:
-        error = f"the value has {len(value)} characters, but {limit.start} to {limit.stop - 1} are allowed"
-        remedy = "Choose a longer value." if len(value) < limit.start else "Choose a shorter value."
-        raise ConfigurationError(key, value, error, remedy)
-
-
 def check_bucket_name(key: str, name: str) -> None:
     """Check a bucket name against the naming rules of S3.
 
-    Names with dots are rejected although S3 allows them: the TLS certificate of S3 does not cover such names, and the
-    bucket policy requires TLS.
+    Names with dots are rejected although S3 allows them (docs/decisions.md#bucket-names-without-dots).
 
     Args:
         key: the configuration key that the error reports.
@@ -331,10 +311,8 @@ def check_bucket_name(key: str, name: str) -> None:
     """
     CONFIG_FIELDS["bucket_name"].check(name, key=key)
     if name.startswith(BUCKET_NAME_RESERVED_STARTS) or name.endswith(BUCKET_NAME_RESERVED_ENDS):
-        reserved = ", ".join(
-            [*(f"{s}…" for s in BUCKET_NAME_RESERVED_STARTS), *(f"…{e}" for e in BUCKET_NAME_RESERVED_ENDS)]
-        )
-        raise ConfigurationError(key, name, f"S3 reserves these names: {reserved}", "Choose another name.")
+        reserved = [*(f"{s}…" for s in BUCKET_NAME_RESERVED_STARTS), *(f"…{e}" for e in BUCKET_NAME_RESERVED_ENDS)]
+        raise ConfigurationError(key, name, f"S3 reserves these names: {', '.join(reserved)}", "Choose another name.")
 
 
 def _check_configured_bucket_name(args: TapStackArgs) -> None:
@@ -343,13 +321,7 @@ def _check_configured_bucket_name(args: TapStackArgs) -> None:
 
 
 def _only_with(wanted: str, name: str, other: str = "billing") -> Callable[[TapStackArgs], None]:
-    """Return a rule that rejects a setting unless another setting has a value.
-
-    Args:
-        wanted: the value of the other setting that supports the setting, as in the configuration.
-        name: the field of `TapStackArgs`.
-        other: the field and key of the other setting.
-    """
+    """Return a rule that rejects the setting ``name`` unless the setting ``other`` has the value ``wanted``."""
 
     def check(args: TapStackArgs) -> None:
         value, found = getattr(args, name), str(getattr(args, other)).lower()
@@ -366,7 +338,7 @@ def _check_max_capacity(args: TapStackArgs) -> None:
     if args.max_capacity is not None:
         numbers = range(max(args.read_capacity or 1, args.write_capacity or 1), TABLE_CAPACITY_UNITS.stop)
         unit = "units, readCapacity and writeCapacity included"
-        ConfigField("maxCapacity", "", limit=numbers, unit=unit).check(args.max_capacity)
+        ConfigField("maxCapacity", "", numbers, unit).check(args.max_capacity)
 
 
 def _check_origins(args: TapStackArgs) -> None:
@@ -381,25 +353,21 @@ def _check_origins(args: TapStackArgs) -> None:
 
 def _check_filters(args: TapStackArgs) -> None:
     prefix, suffix = args.notification_prefix, args.notification_suffix
-    _check_filter("notificationPrefix", prefix)
-    _check_filter("notificationSuffix", suffix)
+    for key, value in (("notificationPrefix", prefix), ("notificationSuffix", suffix)):
+        encoded = len(encode_filter(value))
+        if CONTROL_CHARACTERS.search(value):
+            raise ConfigurationError(key, value, "control characters are not allowed", "Remove the characters.")
+        if "*" in value:
+            remedy = "Set a literal prefix or suffix, such as images/ or .pdf"
+            raise ConfigurationError(key, value, "S3 filters support no wildcards", remedy)
+        if encoded > FILTER_CHARACTERS:
+            error = f"the value has {encoded} characters when encoded for S3, but {FILTER_CHARACTERS} are allowed"
+            raise ConfigurationError(key, value, error, "Choose a shorter value.")
     size = len(prefix.encode()) + len(suffix.encode())
     if size > OBJECT_KEY_BYTES:
         key = "notificationPrefix" if len(prefix) >= len(suffix) else "notificationSuffix"
         error = f"prefix and suffix together have {size} bytes, but an object key has at most {OBJECT_KEY_BYTES}"
         raise ConfigurationError(key, max(prefix, suffix, key=len), error, "Choose shorter values.")
-
-
-def _check_filter(key: str, value: str) -> None:
-    encoded = len(encode_filter(value))
-    if CONTROL_CHARACTERS.search(value):
-        raise ConfigurationError(key, value, "control characters are not allowed", "Remove the characters.")
-    if "*" in value:
-        remedy = "Set a literal prefix or suffix, such as images/ or .pdf"
-        raise ConfigurationError(key, value, "S3 filters support no wildcards", remedy)
-    if encoded > FILTER_CHARACTERS:
-        error = f"the value has {encoded} characters when encoded for S3, but {FILTER_CHARACTERS} are allowed"
-        raise ConfigurationError(key, value, error, "Choose a shorter value.")
 
 
 def encode_filter(text: str) -> str:
@@ -456,38 +424,39 @@ _FILTER = f"no wildcards or control characters; prefix and suffix together have 
 T = TypeVar("T")
 
 
-def _field(key: str, default: T, *args: Any, default_text: str = "", **options: Any) -> T:
-    """Return a dataclass field whose metadata contain a ConfigField with these arguments."""
+def _field(*args: Any, default: T, key: str = "", default_text: str = "", **options: Any) -> T:
+    """Return a dataclass field whose metadata contain a ConfigField with these arguments.
+
+    If ``key`` is empty, the key of the field is its name in camel case.
+    """
     config_field = ConfigField(key, *args, default=default_text, **options)
     return field(default=default, metadata={"config": config_field})
 
 
-def _tag_field(key: str, default: str, description: str) -> str:
+def _tag_field(name: str, default: str) -> str:
     words = "letters, digits, spaces and the characters _ . : / = + - @"
-    return _field(key, default, description, TAG_VALUE_PATTERN, words, length=TAG_VALUE_LENGTH)
+    return _field(f"value of the tag {name}", TAG_VALUE_PATTERN, words, default=default, length=TAG_VALUE_LENGTH)
 
 
 def _capacity_field(access: str) -> int | None:
     text = f"{access} capacity units of the table; the index has the same number; only with `provisioned` billing"
     rule, default = _only_with(PROVISIONED, f"{access}_capacity"), f"`{DEFAULT_CAPACITY}`"
-    return _field(f"{access}Capacity", None, text, TABLE_CAPACITY_UNITS, "units", rule=rule, default_text=default)
+    return _field(text, TABLE_CAPACITY_UNITS, "units", default=None, rule=rule, default_text=default)
 
 
 def _analytics_field(name: str, text: str, limit: range, unit: str) -> int | None:
     text, rule = f"{text}; only with `analytics`", _only_with("true", name, "analytics")
-    key, default = re.sub("_(.)", lambda match: match[1].upper(), name), f"`{ANALYTICS_DEFAULTS[name]}`"
-    return _field(key, None, text, limit, unit, rule=rule, default_text=default)
+    return _field(text, limit, unit, default=None, rule=rule, default_text=f"`{ANALYTICS_DEFAULTS[name]}`")
 
 
-def _hours_field(key: str, description: str) -> int | None:
-    return _field(key, None, description, EXPECTED_EVERY_HOURS, "hours", default_text="no alarm")
+def _hours_field(description: str) -> int | None:
+    return _field(description, EXPECTED_EVERY_HOURS, "hours", default=None, default_text="no alarm")
 
 
 def _maximum_field(access: str) -> int | None:
     text = f"maximum {access} request units per second of the table, and of the index; only with `on-demand` billing"
     rule, default = _only_with(ON_DEMAND, f"max_on_demand_{access}s"), "none: the account's quota"
-    key, unit = f"maxOnDemand{access.capitalize()}s", "units per second"
-    return _field(key, None, text, ON_DEMAND_UNITS, unit, rule=rule, default_text=default)
+    return _field(text, ON_DEMAND_UNITS, "units per second", default=None, rule=rule, default_text=default)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -499,197 +468,165 @@ class TapStackArgs:
     """
 
     environment_suffix: str = _field(
-        "env",
-        DEV,
         "environment name, which is part of resource names; required unless the Pulumi stack is `dev`",
         ENVIRONMENT_PATTERN,
         "lower-case letters, digits and hyphens, beginning with a letter",
+        default=DEV,
+        key="env",
     )
     bucket_name: str | None = _field(
-        "bucketName",
-        None,
         "name of the upload bucket",
         BUCKET_NAME_PATTERN,
         "lower-case letters, digits and hyphens, without a hyphen at the beginning or end",
+        default=None,
         length=BUCKET_NAME_LENGTH,
         rule=_check_configured_bucket_name,
         default_text="`{project}-{env}-uploads-{account}-{region}`",
     )
     table_name: str | None = _field(
-        "tableName",
-        None,
         "name of the DynamoDB table; the environment variable `TAP_TABLE_NAME` overrides this key",
         TABLE_NAME_PATTERN,
         "letters, digits, '_', '-' and '.'",
+        default=None,
         length=TABLE_NAME_LENGTH,
         default_text="`{project}-{env}-objects`",
     )
     billing: str = _field(
-        "billing",
-        PROVISIONED,
         "capacity mode of table and index: `provisioned` (a fixed price per hour) or `on-demand` (a price per request)",
         frozenset(BILLING_MODES),
+        default=PROVISIONED,
     )
     read_capacity: int | None = _capacity_field("read")
     write_capacity: int | None = _capacity_field("write")
     max_capacity: int | None = _field(
-        "maxCapacity",
-        None,
         "upper limit of auto scaling for read and write capacity; only with `provisioned` billing",
+        default=None,
         rule=_check_max_capacity,
         allowed=f"not less than readCapacity or writeCapacity, and at most {TABLE_CAPACITY_UNITS.stop - 1} units",
     )
     max_on_demand_reads: int | None = _maximum_field("read")
     max_on_demand_writes: int | None = _maximum_field("write")
     table_class: str = _field(
-        "tableClass",
-        "standard",
         "table class: with `infrequent-access`, storage costs less, and reads and writes cost more",
         frozenset(TABLE_CLASSES),
+        default="standard",
     )
     index_projection: str = _field(
-        "indexProjection",
-        "all",
         "attributes in the index of a new table: `all`, or `keys-only`; cannot be changed in an existing table",
         frozenset(INDEX_PROJECTIONS),
+        default="all",
     )
     cors_allowed_origins: Sequence[str] | None = _field(
-        "corsAllowedOrigins",
-        None,
         "web origins that may upload files (CORS), as a list or separated by commas",
+        default=None,
         rule=_check_origins,
         default_text=f"`{DEV_ORIGINS[0]}` in `dev`, otherwise required",
         allowed=f"each {ORIGIN_FORMAT}",
     )
-    notification_prefix: str = _field(
-        "notificationPrefix", "", "index only objects whose key has this prefix", allowed=_FILTER
-    )
+    notification_prefix: str = _field("index only objects whose key has this prefix", default="", allowed=_FILTER)
     notification_suffix: str = _field(
-        "notificationSuffix", "", "index only objects whose key has this suffix", allowed=_FILTER, rule=_check_filters
+        "index only objects whose key has this suffix", default="", allowed=_FILTER, rule=_check_filters
     )
     event_bridge: bool = _field(
-        "eventBridge",
+        "send the events of the upload bucket to EventBridge too, so that other applications can use them",
         default=False,
-        description="send the events of the upload bucket to EventBridge too, so that other applications can use them",
     )
     existing_buckets: tuple[ExistingBucket, ...] = _field(
-        "existingBuckets",
-        (),
         "existing buckets that are also indexed, through EventBridge; the stack does not change them",
+        default=(),
         rule=_check_existing_buckets,
         default_text="none",
         allowed="each has `name` and `versioned` (true or false), and may have `prefixes` (a list) and `kmsKeyArn`",
     )
     noncurrent_days: int = _field(
-        "noncurrentDays", 90, "days after which S3 deletes a noncurrent object version", NONCURRENT_DAYS, "days"
+        "days after which S3 deletes a noncurrent object version", NONCURRENT_DAYS, "days", default=90
     )
     deleted_retention_days: int = _field(
-        "deletedRetentionDays",
-        90,
         "days until the row of a deleted object version expires; 0 keeps rows forever",
         DELETED_RETENTION_DAYS,
         "days, or 0",
+        default=90,
         exempt=0,
     )
     inspect_content: bool = _field(
-        "inspectContent",
-        default=True,
-        description="deploy the inspector, which adds facts about the content of each object to its row (docs/row.md)",
+        "deploy the inspector, which adds facts about the content of each object to its row (docs/row.md)", default=True
     )
     alarm_on_mismatch: bool = _field(
-        "alarmOnMismatch",
+        "an alarm fires if the content of an object does not match its declared type or its extension",
         default=False,
-        description="an alarm fires if the content of an object does not match its declared type or its extension",
         rule=_check_mismatch_alarm,
     )
     inspector_filter: bool = _field(
-        "inspectorFilter",
-        default=True,
-        description="filter the rows that invoke the inspector; `false` only for emulators without such a filter",
+        "filter the rows that invoke the inspector; `false` only for emulators without such a filter", default=True
     )
-    log_level: str = _field("logLevel", "INFO", "minimum log level of indexer and inspector", LOG_LEVELS)
-    log_retention_days: int = _field("logRetentionDays", 30, "retention of log events, in days", LOG_RETENTION_DAYS)
-    architecture: str = _field(
-        "architecture", "arm64", "processor architecture of indexer and inspector", ARCHITECTURES
-    )
-    memory_mb: int = _field("memoryMb", 512, "memory of the indexer", MEMORY_MIB, "MiB")
+    log_level: str = _field("minimum log level of indexer and inspector", LOG_LEVELS, default="INFO")
+    log_retention_days: int = _field("retention of log events, in days", LOG_RETENTION_DAYS, default=30)
+    architecture: str = _field("processor architecture of indexer and inspector", ARCHITECTURES, default="arm64")
+    memory_mb: int = _field("memory of the indexer", MEMORY_MIB, "MiB", default=512)
     # With a lower timeout, part of a large burst goes to the failure queue (docs/capacity.md).
-    timeout_seconds: int = _field("timeoutSeconds", 600, "timeout of the indexer", TIMEOUT_SECONDS, "seconds")
+    timeout_seconds: int = _field("timeout of the indexer", TIMEOUT_SECONDS, "seconds", default=600)
     reserved_concurrency: int | None = _field(
-        "reservedConcurrency",
-        None,
         "reserved concurrency of the indexer, which is also its maximum number of concurrent executions",
         RESERVED_CONCURRENCY,
+        default=None,
         error="the value must be {}",
         remedy="Remove the key, so that the indexer uses the account's unreserved concurrency.",
         allowed="at least 1 (0 would stop the indexer)",
     )
     alarm_email: str | None = _field(
-        "alarmEmail", None, "email address that receives alarms", EMAIL_PATTERN, "one address such as ops@example.com"
+        "email address that receives alarms", EMAIL_PATTERN, "one address such as ops@example.com", default=None
     )
     expect_upload_every_hours: int | None = _hours_field(
-        "expectUploadEveryHours",
         "hours without an indexed upload after which an alarm fires; uploads of the smoke test, and events that the "
-        "operators' tools send, do not count",
+        "operators' tools send, do not count"
     )
     expect_audit_every_hours: int | None = _hours_field(
-        "expectAuditEveryHours",
         "hours without a scan of the table after which an alarm fires; `audit` scans the table, so choose some hours "
-        "more than the interval of the scheduled audit",
+        "more than the interval of the scheduled audit"
     )
     max_delay_seconds: int = _field(
-        "maxDelaySeconds",
-        60,
         f"an alarm fires if over 1% of the uploads within {DELAY_ALARM_MINUTES} minutes are indexed later than this",
         DELAY_SECONDS,
         "seconds",
+        default=60,
     )
     runbook_url: str | None = _field(
-        "runbookUrl",
-        None,
         f"URL of your copy of {RUNBOOK}, to which the alarm descriptions link",
         RUNBOOK_URL_PATTERN,
         f"an https URL without a fragment, such as https://github.com/OWNER/REPO/blob/main/{RUNBOOK}",
+        default=None,
         length=RUNBOOK_URL_LENGTH,
         error="the value must be {}",
         default_text=f"none: the descriptions contain the path `{RUNBOOK}`",
     )
     kms_key_arn: str | None = _field(
-        "kmsKeyArn",
-        None,
         "ARN of a customer managed KMS key that encrypts upload bucket, table, failure queue, logs and alarm topic",
         KEY_ARN_PATTERN,
         "the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID, not a key ID or alias",
+        default=None,
         error="the value must be {}",
         remedy="Find the ARN with: aws kms describe-key --key-id ID_OR_ALIAS --query KeyMetadata.Arn",
         default_text="encryption keys that AWS owns or manages",
     )
     permissions_boundary: str | None = _field(
-        "permissionsBoundary",
-        None,
         "ARN of an IAM policy that is the permissions boundary of each role",
         BOUNDARY_ARN_PATTERN,
         "the ARN of a managed policy, arn:aws:iam::ACCOUNT:policy/NAME",
+        default=None,
         error="the value must be {}",
         remedy="Find the ARN with: aws iam list-policies --query 'Policies[].Arn'",
     )
-    owner: str = _tag_field("owner", "platform", "value of the tag Owner")
-    cost_center: str = _tag_field("costCenter", "shared", "value of the tag CostCenter")
-    saved_queries: bool = _field(
-        "savedQueries", default=True, description="create saved queries for CloudWatch Logs Insights (docs/runbook.md)"
-    )
+    owner: str = _tag_field("Owner", "platform")
+    cost_center: str = _tag_field("CostCenter", "shared")
+    saved_queries: bool = _field("create saved queries for CloudWatch Logs Insights (docs/runbook.md)", default=True)
     protect_data: bool | None = _field(
-        "protectData", None, "protect buckets and table against deletion", default_text="`true`, or `false` in `dev`"
+        "protect buckets and table against deletion", default=None, default_text="`true`, or `false` in `dev`"
     )
     inventory: bool = _field(
-        "inventory",
-        default=False,
-        description="S3 lists all versions daily, for `audit --from-inventory` (docs/architecture.md#inventories)",
+        "S3 lists all versions daily, for `audit --from-inventory` (docs/architecture.md#inventories)", default=False
     )
     analytics: bool = _field(
-        "analytics",
-        default=False,
-        description="deploy a bucket for table exports, a Glue table, and an Athena workgroup (docs/sql.md)",
+        "deploy a bucket for table exports, a Glue table, and an Athena workgroup (docs/sql.md)", default=False
     )
     export_retention_days: int | None = _analytics_field(
         "export_retention_days", "days until S3 deletes an export or a result of Athena", EXPORT_RETENTION_DAYS, "days"
@@ -704,14 +641,13 @@ class TapStackArgs:
 
     def __post_init__(self) -> None:
         """Set the defaults that depend on the environment, then check every field."""
-        defaults: dict[str, object] = {
-            "protect_data": not self.is_dev,
-            **(ANALYTICS_DEFAULTS if self.analytics else {}),
-        }
+        defaults: dict[str, object] = {"protect_data": not self.is_dev}
         if self.is_dev:
             defaults["cors_allowed_origins"] = DEV_ORIGINS
         if self.billing == PROVISIONED:
-            defaults |= dict.fromkeys(("read_capacity", "write_capacity"), DEFAULT_CAPACITY)
+            defaults |= {"read_capacity": DEFAULT_CAPACITY, "write_capacity": DEFAULT_CAPACITY}
+        if self.analytics:
+            defaults |= ANALYTICS_DEFAULTS
         for name, default in defaults.items():
             if getattr(self, name) is None:
                 # Fields of a frozen dataclass can be set only with object.__setattr__.
@@ -818,7 +754,9 @@ _PARSERS: Mapping[str, Callable[[str, str], object]] = {
 }
 # Maps each attribute of TapStackArgs to its ConfigField.
 CONFIG_FIELDS: Mapping[str, ConfigField] = {
-    each.name: each.metadata["config"] for each in fields(TapStackArgs) if "config" in each.metadata
+    name: replace(each, key=each.key or re.sub("_(.)", lambda letter: letter[1].upper(), name))
+    for name, each in ((each.name, each.metadata.get("config")) for each in fields(TapStackArgs))
+    if each is not None
 }
 
 
@@ -870,8 +808,6 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
     Raises:
         ConfigurationError: the change is not supported.
     """
-    # To change the projection, the provider deletes the index and creates it again. Queries of the index fail until it
-    # contains all rows again.
     before, after = (
         {index["name"]: index["projectionType"] for index in inputs.get("globalSecondaryIndexes") or ()}.get(DAY_INDEX)
         for inputs in (old, new)
@@ -896,8 +832,7 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
             remedy = "Try: pulumi config rm maxCapacity && pulumi up. Then set the key again, and run pulumi up."
             raise ConfigurationError("maxCapacity", max_capacity, error, remedy)
         return
-    # If the other maximum remains, the provider would keep a removed maximum without an error. Otherwise it would send
-    # an empty update, which DynamoDB rejects. The value -1 removes a maximum, but only from a table that has one.
+    # The provider would keep a removed maximum without an error, or send an empty update, which DynamoDB rejects.
     for key, unit in (("maxOnDemandReads", "maxReadRequestUnits"), ("maxOnDemandWrites", "maxWriteRequestUnits")):
         had, has = (((inputs.get("onDemandThroughput") or {}).get(unit) or 0) > 0 for inputs in (old, new))
         if had and not has:
@@ -910,27 +845,33 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
 # == Names and tags ===================================================================================================
 
 
+def _pattern(pattern: str) -> str:
+    """Return a dataclass field for a name that `make_names` derives from a pattern."""
+    name: str = field(metadata={"pattern": pattern})
+    return name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Names:
     """Names of the AWS resources. Bucket names are unique in AWS, and role names in an account."""
 
-    prefix: str
-    upload_bucket: str
-    log_bucket: str
-    table: str
-    function: str
-    role: str
-    log_group: str
-    inspector: str
-    inspector_role: str
-    inspector_log_group: str
-    failure_queue: str
-    alarm_topic: str
-    dashboard: str
-    settings: str
-    export_bucket: str
-    glue_database: str
-    athena_workgroup: str
+    prefix: str = _pattern("{prefix}")
+    upload_bucket: str = _pattern("{prefix}-uploads-{account}-{region}")
+    log_bucket: str = _pattern("{prefix}-logs-{account}-{region}")
+    table: str = _pattern("{prefix}-objects")
+    function: str = _pattern("{prefix}-indexer")
+    role: str = _pattern("{prefix}-indexer-{region}")
+    log_group: str = _pattern("/aws/lambda/{prefix}-indexer")
+    inspector: str = _pattern("{prefix}-inspector")
+    inspector_role: str = _pattern("{prefix}-inspector-{region}")
+    inspector_log_group: str = _pattern("/aws/lambda/{prefix}-inspector")
+    failure_queue: str = _pattern("{prefix}-failures")
+    alarm_topic: str = _pattern("{prefix}-alarms")
+    dashboard: str = _pattern("{prefix}")
+    settings: str = _pattern("{prefix}-settings")
+    export_bucket: str = _pattern("{prefix}-exports-{account}-{region}")
+    glue_database: str = _pattern("{words}")  # some statements of Athena do not allow hyphens
+    athena_workgroup: str = _pattern("{prefix}-analytics")
 
     def alarm(self, purpose: str) -> str:
         """Return the name of the CloudWatch alarm for a purpose such as ``function-errors``."""
@@ -956,26 +897,10 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
         ConfigurationError: a name is too long or contains a character that AWS does not allow.
     """
     prefix = f"{project}-{args.environment_suffix}"
-    place = f"{account}-{region}"
-    names = Names(
-        prefix=prefix,
-        upload_bucket=args.bucket_name or f"{prefix}-uploads-{place}",
-        log_bucket=f"{prefix}-logs-{place}",
-        table=args.table_name or f"{prefix}-objects",
-        function=f"{prefix}-indexer",
-        role=f"{prefix}-indexer-{region}",
-        log_group=f"/aws/lambda/{prefix}-indexer",
-        inspector=f"{prefix}-inspector",
-        inspector_role=f"{prefix}-inspector-{region}",
-        inspector_log_group=f"/aws/lambda/{prefix}-inspector",
-        failure_queue=f"{prefix}-failures",
-        alarm_topic=f"{prefix}-alarms",
-        dashboard=prefix,
-        settings=f"{prefix}-settings",
-        export_bucket=f"{prefix}-exports-{place}",
-        glue_database=prefix.replace("-", "_"),  # some statements of Athena do not allow hyphens
-        athena_workgroup=f"{prefix}-analytics",
-    )
+    parts = {"prefix": prefix, "words": prefix.replace("-", "_"), "account": account, "region": region}
+    values = {each.name: each.metadata["pattern"].format(**parts) for each in fields(Names)}
+    configured = {"upload_bucket": args.bucket_name, "table": args.table_name}
+    names = Names(**values | {name: value for name, value in configured.items() if value})
     key = "resource name from project name and env"
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
     # With a valid name of this bucket, all other derived names are short enough for their services.
@@ -1021,67 +946,59 @@ Texts = str | Sequence[str]
 """One or several values of an element in a policy, such as ``Action`` or ``Resource``."""
 
 
-def _policy(*statements: Document) -> Document:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
+def _policy(*statements: Document | None) -> Document:
+    """Return a policy document. Statements that are None are omitted."""
+    return {"Version": "2012-10-17", "Statement": [each for each in statements if each]}
 
 
-def _statement(
-    sid: str,
-    effect: str,
-    action: Texts,
-    resource: Texts | None = None,
-    *,
-    principal: str | Document | None = None,
-    condition: Document | None = None,
-) -> Document:
+def _statement(sid: str, effect: str, **elements: Any) -> Document:
     """Return an IAM policy statement. Elements whose value is None are omitted."""
-    elements = {"Sid": sid, "Effect": effect, "Principal": principal, "Action": action}
-    elements |= {"Resource": resource, "Condition": condition}
-    return {name: value for name, value in elements.items() if value is not None}
+    return {"Sid": sid, "Effect": effect} | {name: value for name, value in elements.items() if value is not None}
 
 
 def _deny_without_tls(action: str, *arns: str) -> Document:
     condition = {"Bool": {"aws:SecureTransport": "false"}}
-    return _statement("DenyWithoutTls", "Deny", action, list(arns), principal="*", condition=condition)
+    return _statement("DenyWithoutTls", "Deny", Principal="*", Action=action, Resource=list(arns), Condition=condition)
 
 
 def _allow_service(
-    sid: str, service: str, action: str, resource: str | None = None, *, account: str, source: Texts = (), **equal: str
+    sid: str, service: str, action: str, resource: str | None, *, account: str | None, source: Texts, **equal: str
 ) -> Document:
     """Return a policy statement that allows an AWS service one action, for one account and for source ARN patterns.
 
-    ``equal`` are further condition keys with the values that they must have.
+    With ``account`` None, only the source ARN patterns are a condition. ``equal`` are further condition keys with the
+    values that they must have.
     """
-    condition = {"ArnLike": {"aws:SourceArn": source}} if source else {}
-    condition |= {"StringEquals": {"aws:SourceAccount": account, **equal}}
+    condition: Document = {"ArnLike": {"aws:SourceArn": source}} if source else {}
+    if account:
+        condition["StringEquals"] = {"aws:SourceAccount": account, **equal}
     principal = {"Service": f"{service}.amazonaws.com"}
-    return _statement(sid, "Allow", action, resource, principal=principal, condition=condition)
+    return _statement(sid, "Allow", Principal=principal, Action=action, Resource=resource, Condition=condition)
 
 
 def _data_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Document:
-    """Return the policy of upload bucket and export bucket: no plain HTTP, and no objects with another encryption.
+    """Return the policy of the upload and export buckets, which denies plain HTTP and uploads with other encryption.
 
     The indexer could not read a differently encrypted object with HEAD. ``key_arn`` is the ARN of the bucket's KMS key;
     None means encryption with S3 managed keys (AES-256).
     """
 
     def deny_put(sid: str, **condition: Document) -> Document:
-        return _statement(sid, "Deny", "s3:PutObject", f"{bucket_arn}/*", principal="*", condition=condition)
+        target = {"Action": "s3:PutObject", "Resource": f"{bucket_arn}/*"}
+        return _statement(sid, "Deny", Principal="*", **target, Condition=condition)
 
     # An upload without an encryption header uses the bucket's default encryption and must be allowed. StringNotEquals
     # alone would deny such an upload, because an absent condition key counts as not equal (even with IfExists).
-    requested = {"s3:x-amz-server-side-encryption": "false"}
-    algorithm = {"s3:x-amz-server-side-encryption": "aws:kms" if key_arn else "AES256"}
-    statements = [
+    header = "s3:x-amz-server-side-encryption"
+    requested, algorithm = {header: "false"}, {header: "aws:kms" if key_arn else "AES256"}
+    key = {f"{header}-aws-kms-key-id": key_arn}
+    return _policy(
         _deny_without_tls("s3:*", bucket_arn, f"{bucket_arn}/*"),
         deny_put("DenyOtherEncryption", Null=requested, StringNotEquals=algorithm),
-        deny_put("DenyCustomerKeys", Null={"s3:x-amz-server-side-encryption-customer-algorithm": "false"}),
-    ]
-    if key_arn:
+        deny_put("DenyCustomerKeys", Null={f"{header}-customer-algorithm": "false"}),
         # A request for aws:kms without a key ID uses the AWS managed key aws/s3, and is denied too.
-        key = {"s3:x-amz-server-side-encryption-aws-kms-key-id": key_arn}
-        statements.append(deny_put("DenyOtherKeys", Null=requested, StringNotEquals=key))
-    return _policy(*statements)
+        deny_put("DenyOtherKeys", Null=requested, StringNotEquals=key) if key_arn else None,
+    )
 
 
 def _log_bucket_policy(
@@ -1099,15 +1016,14 @@ def _log_bucket_policy(
     return _policy(
         _deny_without_tls("s3:*", bucket_arn, objects),
         _allow_service("AllowAccessLogs", "logging.s3", "s3:PutObject", objects, account=account, source=logged_arns),
-        *([_allow_service("AllowInventories", "s3", *target, source=source_arns, **acl)] if source_arns else ()),
+        _allow_service("AllowInventories", "s3", *target, source=source_arns, **acl) if source_arns else None,
     )
 
 
 def _queue_policy(*, queue_arn: str, rule_arns: Sequence[str]) -> Document:
     """Return the policy of the failure queue, which lets EventBridge rules send events, and denies plain HTTP."""
-    service, source = {"Service": "events.amazonaws.com"}, {"ArnLike": {"aws:SourceArn": rule_arns}}
-    allowed = _statement("AllowRules", "Allow", "sqs:SendMessage", queue_arn, principal=service, condition=source)
-    return _policy(*([allowed] if rule_arns else []), _deny_without_tls("sqs:*", queue_arn))
+    allowed = _allow_service("AllowRules", "events", "sqs:SendMessage", queue_arn, account=None, source=rule_arns)
+    return _policy(allowed if rule_arns else None, _deny_without_tls("sqs:*", queue_arn))
 
 
 def _topic_policy(*, topic_arn: str, partition: str, region: str, account: str) -> Document:
@@ -1121,7 +1037,7 @@ def _topic_policy(*, topic_arn: str, partition: str, region: str, account: str) 
 
 def _trust_policy(*, account: str) -> Document:
     """Return the trust policy of a function's role, which lets Lambda assume the role for this account only."""
-    return _policy(_allow_service("AllowLambda", "lambda", "sts:AssumeRole", account=account))
+    return _policy(_allow_service("AllowLambda", "lambda", "sts:AssumeRole", None, account=account, source=()))
 
 
 def indexer_policy(*, table_arn: str, **resources: Any) -> Document:
@@ -1151,7 +1067,7 @@ def inspector_policy(*, stream_arn: str, **resources: Any) -> Document:
 
 
 def _allow(sid: str, actions: Sequence[str], *resources: str) -> Document:
-    return _statement(sid, "Allow", actions, list(resources))
+    return _statement(sid, "Allow", Action=actions, Resource=list(resources))
 
 
 def _function_policy(
@@ -1177,7 +1093,7 @@ def _function_policy(
     null_versions = [arn for each, found in objects.items() if not each.versioned for arn in found]
     return _policy(
         _allow("ReadObjects", read, f"{bucket_arn}/*", *versioned),
-        *([_allow("ReadNullVersions", ["s3:GetObjectVersion"], *null_versions)] if null_versions else []),
+        _allow("ReadNullVersions", ["s3:GetObjectVersion"], *null_versions) if null_versions else None,
         # Without s3:ListBucket, a request for a missing object returns 403 instead of 404.
         _allow("TellGoneFromDenied", ["s3:ListBucket"], bucket_arn, *arns.values()),
         *table,
@@ -1209,7 +1125,7 @@ def _allow_through(
     domains = ("amazonaws.com", "amazonaws.com.cn") if partition == "aws-cn" else ("amazonaws.com",)
     via = {"kms:ViaService": [f"{service}.{region}.{domain}" for domain in domains]}
     condition = {"StringEquals": via | (equals or {}), **({"ArnLike": like} if like else {})}
-    return _statement(sid, "Allow", list(actions), [key_arn], condition=condition)
+    return _statement(sid, "Allow", Action=list(actions), Resource=[key_arn], Condition=condition)
 
 
 def _decrypt_objects(sid: str, key_arn: str, bucket_arn: str, object_arns: Sequence[str]) -> Document:
@@ -1302,7 +1218,7 @@ def settings_document(
 
 
 def item_type() -> str:
-    """Return the type in Glue of the column `item` of exported rows, which contains the attributes of a row."""
+    """Return the Glue type of the column `item` in the table `exported_rows`: a structure with all row attributes."""
 
     def struct(names: Mapping[str, str], *more: str) -> str:
         values = (f"{name}:struct<{GLUE_TYPES[kind]}>" for kind in names for name in names[kind].split())
@@ -1485,11 +1401,10 @@ def build_lambda_package(
         _copy_folder(vendored, folder)
         for source in sources:
             others = frozenset(source.rglob("*")) - packaged
-            _copy_folder(source, _make_folder(folder / source.name), without=others)
+            _copy_folder(source, folder / source.name, without=others)
 
     try:
-        rules = repr((PIP_TARGET_OPTIONS, DROPPED_FROM_PACKAGE))
-        vendored_key = _digest([requirements.read_bytes(), rules.encode()])
+        vendored_key = _digest([requirements.read_bytes(), repr((PIP_TARGET_OPTIONS, DROPPED_FROM_PACKAGE)).encode()])
         vendored = build_once(cache, f"vendored-{vendored_key}", vendor)
         content = [part for module in modules for part in (os.fsencode(module.relative_to(root)), module.read_bytes())]
         package_key = _digest([vendored_key.encode(), *content])
@@ -1539,8 +1454,7 @@ def check_installed(requirements: Path, installed: Path) -> None:
 def build_lambda_archive(root: Path, cache: Path, function: str = INDEXER_CODE) -> tuple[Path, str]:
     """Build the zip file of a function's deployment package.
 
-    The bytes of the file depend only on the files of the package, so that its hash is the same in each run. The files
-    are not compressed, because the result of a compression depends on the version of the compression library.
+    The bytes of the file depend only on the files of the package, so the file is not compressed (docs/decisions.md).
 
     Args:
         root: the folder that contains the folders of code.
@@ -1588,7 +1502,9 @@ def build_once(cache: Path, name: str, build: Callable[[Path], None]) -> Path:
             return folder
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".building-") as scratch:
-        unfinished = _make_folder(Path(scratch) / "unfinished")
+        unfinished = Path(scratch) / "unfinished"
+        unfinished.mkdir()
+        unfinished.chmod(0o755)  # the mode that mkdir sets depends on the umask
         build(unfinished)
         folder = cache / f"{name}-{_content_hash(unfinished)}"
         if folder.exists() and not _is_unchanged(folder):
@@ -1620,23 +1536,15 @@ def _content_hash(folder: Path) -> str:
 
 
 def _copy_folder(source: Path, target: Path, *, without: frozenset[Path] = frozenset()) -> None:
-    """Copy a folder except for the paths in ``without``, and set fixed file modes."""
+    """Copy a folder except for the paths in ``without``, and set fixed modes, which do not depend on the umask."""
+    target.mkdir(exist_ok=True)
+    target.chmod(0o755)
     for entry in sorted(set(source.iterdir()) - without):
         if entry.is_dir():
-            _copy_folder(entry, _make_folder(target / entry.name), without=without)
+            _copy_folder(entry, target / entry.name, without=without)
         else:
-            _copy_file(entry, target / entry.name)
-
-
-def _make_folder(folder: Path) -> Path:
-    folder.mkdir()
-    folder.chmod(0o755)  # the mode that mkdir sets depends on the umask
-    return folder
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
-    target.chmod(0o644)
+            shutil.copyfile(entry, target / entry.name)
+            (target / entry.name).chmod(0o644)
 
 
 # == The stack ========================================================================================================
@@ -1652,7 +1560,7 @@ class DeployedFunction(NamedTuple):
 
 
 class Analytics(NamedTuple):
-    """Resources of the key `analytics`."""
+    """Resources of the configuration key `analytics`."""
 
     bucket: aws.s3.Bucket
     table: aws.glue.CatalogTable
@@ -1690,16 +1598,13 @@ class TapStack(pulumi.ComponentResource):
         self._autoscaling(table)
         queue, queue_permissions = self._failure_queue()
         arns = {"bucket_arn": bucket.arn, "table_arn": table.arn, "queue_arn": queue.arn}
-        indexer = self._indexer(arns)
-        retries = self._retries(indexer, queue)
-        notification = self._trigger(bucket, versioning, indexer.function, retries)
+        indexer, retries = self._indexer(arns, queue)
+        notification = self._trigger(bucket, indexer.function, versioning, retries)
         targets = self._existing_buckets(indexer.function, queue, queue_permissions, retries)
-        inspector = self._inspector({**arns, "stream_arn": table.stream_arn}) if args.inspect_content else None
-        inspecting = self._stream(inspector, table, queue) if inspector else None
+        inspector, inspecting = self._inspector(arns, table, queue) if args.inspect_content else (None, None)
         others = (*targets, *inventory, *(analytics or ()))
         settings = self._settings(indexer.function, queue, inspecting, notification, *others)
-        topic = self._alarm_topic()
-        self._alarms(topic)
+        topic = self._alarms()
         self._dashboard()
 
         inherited = set(vars(self))
@@ -1723,80 +1628,70 @@ class TapStack(pulumi.ComponentResource):
         self.register_outputs(dict(self.outputs))
 
     def _child(
-        self,
-        *depends_on: pulumi.Resource,
-        holds_data: bool = False,
-        ignore_changes: Sequence[str] = (),
-        hooks: pulumi.ResourceHookBinding | None = None,
-    ) -> pulumi.ResourceOptions:
-        """Return Pulumi options for a child of this component; ``protectData`` protects resources that hold data."""
-        return pulumi.ResourceOptions(
-            parent=self,
-            depends_on=list(depends_on),
-            protect=holds_data and self._args.protect_data,
-            ignore_changes=list(ignore_changes),
-            hooks=hooks,
-        )
+        self, purpose: str, *depends_on: pulumi.Resource, protect: bool | None = False, **options: Any
+    ) -> dict[str, Any]:
+        """Return the arguments that all children of this component have in common: the resource name and options."""
+        opts = pulumi.ResourceOptions(parent=self, depends_on=list(depends_on), protect=protect, **options)
+        return {"resource_name": f"{self._name}-{purpose}", "opts": opts}
+
+    def _tagged(self, purpose: str, *depends_on: pulumi.Resource, **options: Any) -> dict[str, Any]:
+        """Return the arguments that all children with tags have in common."""
+        return {**self._child(purpose, *depends_on, **options), "tags": self._tags}
+
+    def _bucket_part(self, bucket: aws.s3.Bucket, purpose: str, *depends_on: pulumi.Resource) -> dict[str, Any]:
+        """Return the arguments that all resources with a setting of a bucket have in common."""
+        return {**self._child(purpose, *depends_on), "bucket": bucket.bucket}
 
     # -- buckets ------------------------------------------------------------------------------------------------------
 
     def _upload_bucket(self) -> tuple[aws.s3.Bucket, aws.s3.BucketVersioning]:
         """Create the versioned upload bucket. Web pages of the configured origins may upload and read ETags."""
         days = {"noncurrent_days": self._args.noncurrent_days}
-        bucket, _ = self._hardened_bucket(
-            "uploads",
-            self._names.upload_bucket,
-            policy=partial(_data_bucket_policy, key_arn=self._key),
-            key_arn=self._key,
-            expiry=[_lifecycle_rule("expire-noncurrent-versions", noncurrent_version_expiration=days)],
+        expiry = _lifecycle_rule("expire-noncurrent-versions", noncurrent_version_expiration=days)
+        bucket, _ = self._hardened_bucket("uploads", self._names.upload_bucket, expiry)
+        aws.s3.BucketCorsConfiguration(
+            **self._bucket_part(bucket, "uploads-cors"),
+            cors_rules=[
+                {
+                    "allowed_headers": ["*"],  # the request headers of an upload depend on its signing method
+                    "allowed_methods": list(CORS_METHODS),
+                    "allowed_origins": list(self._args.cors_allowed_origins or ()),
+                    "expose_headers": ["ETag"],
+                    "max_age_seconds": CORS_MAX_AGE_SECONDS,
+                }
+            ],
         )
-        cors = {
-            "allowed_headers": ["*"],  # the request headers of an upload depend on its signing method
-            "allowed_methods": list(CORS_METHODS),
-            "allowed_origins": list(self._args.cors_allowed_origins or ()),
-            "expose_headers": ["ETag"],
-            "max_age_seconds": CORS_MAX_AGE_SECONDS,
-        }
-        self._bucket_part(aws.s3.BucketCorsConfiguration, "uploads-cors", bucket, cors_rules=[cors])
-        status = {"status": VERSIONING}
-        versioning = self._bucket_part(
-            aws.s3.BucketVersioning, "uploads-versioning", bucket, versioning_configuration=status
-        )
-        return bucket, versioning
-
-    def _bucket_part(
-        self, kind: Callable[..., T], purpose: str, bucket: aws.s3.Bucket, *depends_on: pulumi.Resource, **inputs: Any
-    ) -> T:
-        """Create a resource that configures one aspect of a bucket."""
-        return kind(f"{self._name}-{purpose}", bucket=bucket.bucket, opts=self._child(*depends_on), **inputs)
+        part = self._bucket_part(bucket, "uploads-versioning")
+        return bucket, aws.s3.BucketVersioning(**part, versioning_configuration={"status": VERSIONING})
 
     def _hardened_bucket(
         self,
         purpose: str,
         bucket_name: str,
-        *,
-        policy: Callable[..., Document],
-        expiry: Sequence[aws.s3.BucketLifecycleConfigurationRuleArgs],
-        key_arn: str | None = None,
+        *expiry: aws.s3.BucketLifecycleConfigurationRuleArgs,
+        log_policy: Callable[..., Document] | None = None,
     ) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
         """Create a private, encrypted bucket without ACLs, with a policy and with lifecycle rules for expiry.
 
-        ``policy`` returns the policy document. Its argument is the ARN of the bucket.
+        ``log_policy`` returns the policy document of a bucket for logs, from the ARN of the bucket. The stack's KMS key
+        encrypts other buckets, if there is one.
         """
-        name = f"{self._name}-{purpose}"
+        key_arn = None if log_policy else self._key
+        policy = log_policy or partial(_data_bucket_policy, key_arn=key_arn)
         bucket = aws.s3.Bucket(
-            name,
+            **self._tagged(purpose, protect=self._args.protect_data),
             bucket=bucket_name,
             force_destroy=not self._args.protect_data,
-            tags=self._tags,
-            opts=self._child(holds_data=True),
         )
-        blocked = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
-        privacy = self._bucket_part(
-            aws.s3.BucketPublicAccessBlock, f"{purpose}-public-access", bucket, **dict.fromkeys(blocked, True)
+        part = partial(self._bucket_part, bucket)
+        privacy = aws.s3.BucketPublicAccessBlock(
+            **part(f"{purpose}-public-access"),
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
         )
-        no_acls = {"object_ownership": "BucketOwnerEnforced"}
-        self._bucket_part(aws.s3.BucketOwnershipControls, f"{purpose}-ownership", bucket, rule=no_acls)
+        aws.s3.BucketOwnershipControls(**part(f"{purpose}-ownership"), rule={"object_ownership": "BucketOwnerEnforced"})
         default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
             sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
         )
@@ -1804,15 +1699,13 @@ class TapStack(pulumi.ComponentResource):
             apply_server_side_encryption_by_default=default,
             bucket_key_enabled=True if key_arn else None,  # an S3 Bucket Key reduces the number of KMS requests
         )
-        kind = aws.s3.BucketServerSideEncryptionConfiguration
-        self._bucket_part(kind, f"{purpose}-encryption", bucket, rules=[encryption])
+        aws.s3.BucketServerSideEncryptionConfiguration(**part(f"{purpose}-encryption"), rules=[encryption])
         days = {"days_after_initiation": ABORT_MULTIPART_DAYS}
-        abort = _lifecycle_rule("abort-incomplete-uploads", abort_incomplete_multipart_upload=days)
-        rules = [abort, *expiry]
-        self._bucket_part(aws.s3.BucketLifecycleConfiguration, f"{purpose}-lifecycle", bucket, rules=rules)
+        rules = [_lifecycle_rule("abort-incomplete-uploads", abort_incomplete_multipart_upload=days), *expiry]
+        aws.s3.BucketLifecycleConfiguration(**part(f"{purpose}-lifecycle"), rules=rules)
         document = _json(policy, bucket_arn=bucket.arn)
         # S3 rejects simultaneous changes of policy and public access settings with status 409.
-        return bucket, self._bucket_part(aws.s3.BucketPolicy, f"{purpose}-policy", bucket, privacy, policy=document)
+        return bucket, aws.s3.BucketPolicy(**part(f"{purpose}-policy", privacy), policy=document)
 
     def _access_logs(self, buckets: Mapping[str, aws.s3.Bucket]) -> list[pulumi.Resource]:
         """Log every request to the buckets in a separate bucket, which also contains the inventories.
@@ -1820,28 +1713,35 @@ class TapStack(pulumi.ComponentResource):
         The keys of ``buckets`` are the prefixes of the access logs. The method returns the resource that configures the
         inventory of the upload bucket, if there is one.
         """
+        args, names = self._args, self._names
         expiry = [_lifecycle_rule("expire-access-logs", expiration={"days": ACCESS_LOG_DAYS})]
-        if self._args.inventory:
+        if args.inventory:
             days = {"days": INVENTORY_DAYS}
             expiry.append(_lifecycle_rule("expire-inventories", prefix=f"{INVENTORY_PREFIX}/", expiration=days))
-        logged = [self._names.upload_bucket, *([self._names.export_bucket] if self._args.analytics else [])]
-        names = [self._names.upload_bucket, *(each.name for each in self._args.existing_buckets)]
-        inventoried = names if self._args.inventory else ()
+        logged = [names.upload_bucket, *([names.export_bucket] if args.analytics else [])]
+        inventoried = [names.upload_bucket, *(each.name for each in args.existing_buckets)] if args.inventory else ()
         policy = partial(_log_bucket_policy, account=self._account, logged=logged, inventoried=inventoried)
-        log_bucket, log_policy = self._hardened_bucket("logs", self._names.log_bucket, policy=policy, expiry=expiry)
+        log_bucket, log_policy = self._hardened_bucket("logs", names.log_bucket, *expiry, log_policy=policy)
         for purpose, bucket in buckets.items():
-            target = {"target_bucket": log_bucket.bucket, "target_prefix": f"{purpose}/"}
-            self._bucket_part(aws.s3.BucketLogging, f"{purpose}-logging", bucket, log_policy, **target)
-        if not self._args.inventory:
+            aws.s3.BucketLogging(
+                **self._bucket_part(bucket, f"{purpose}-logging", log_policy),
+                target_bucket=log_bucket.bucket,
+                target_prefix=f"{purpose}/",
+            )
+        if not args.inventory:
             return []
-        destination = {"bucket_arn": log_bucket.arn, "account_id": self._account, "prefix": INVENTORY_PREFIX}
-        inventory = self._bucket_part(
-            aws.s3.Inventory,
-            "uploads-inventory",
-            buckets["uploads"],
-            log_policy,
-            name=self._names.prefix,
-            destination={"bucket": {**destination, "format": "Parquet", "encryption": {"sse_s3": {}}}},
+        inventory = aws.s3.Inventory(
+            **self._bucket_part(buckets["uploads"], "uploads-inventory", log_policy),
+            name=names.prefix,
+            destination={
+                "bucket": {
+                    "bucket_arn": log_bucket.arn,
+                    "account_id": self._account,
+                    "prefix": INVENTORY_PREFIX,
+                    "format": "Parquet",
+                    "encryption": {"sse_s3": {}},
+                }
+            },
             included_object_versions="All",
             optional_fields=list(INVENTORY_FIELDS),
             schedule={"frequency": "Daily"},
@@ -1855,60 +1755,46 @@ class TapStack(pulumi.ComponentResource):
 
         The bucket has no versioning: DynamoDB and Athena overwrite no objects, and each export can be repeated.
         """
-        names, args, athena, glue = self._names, self._args, aws.athena, aws.glue
-        bucket, bucket_policy = self._hardened_bucket(
-            "exports",
-            names.export_bucket,
-            policy=partial(_data_bucket_policy, key_arn=self._key),
-            key_arn=self._key,
-            expiry=[_lifecycle_rule("expire-exports-and-results", expiration={"days": args.export_retention_days})],
-        )
-        database = glue.CatalogDatabase(
-            f"{self._name}-analytics-database",
+        names, args = self._names, self._args
+        expiry = _lifecycle_rule("expire-exports-and-results", expiration={"days": args.export_retention_days})
+        bucket, bucket_policy = self._hardened_bucket("exports", names.export_bucket, expiry)
+        database = aws.glue.CatalogDatabase(
+            **self._tagged("analytics-database"),
             name=names.glue_database,
             description=f"Exports of the table {names.table}",
-            tags=self._tags,
-            opts=self._child(),
         )
-        table = glue.CatalogTable(
-            f"{self._name}-exported-rows",
+        table = aws.glue.CatalogTable(
+            **self._child("exported-rows", ignore_changes=_EXPORT_PROPERTIES),
             name=EXPORTED_ROWS,
             database_name=database.name,
             description="Rows of the newest export, which the operators' tool export selects",
             table_type="EXTERNAL_TABLE",
             parameters={"EXTERNAL": "TRUE", "classification": "json"},
-            storage_descriptor=glue.CatalogTableStorageDescriptorArgs(
-                columns=[glue.CatalogTableStorageDescriptorColumnArgs(name="item", type=item_type())],
-                location=pulumi.Output.format("s3://{0}/{1}", bucket.bucket, NO_EXPORT_PREFIX),
-                input_format="org.apache.hadoop.mapred.TextInputFormat",
-                output_format="org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
-                ser_de_info=glue.CatalogTableStorageDescriptorSerDeInfoArgs(
-                    serialization_library="org.openx.data.jsonserde.JsonSerDe"
-                ),
-            ),
-            opts=self._child(ignore_changes=_EXPORT_PROPERTIES),
+            storage_descriptor={
+                "columns": [{"name": "item", "type": item_type()}],
+                "location": pulumi.Output.format("s3://{0}/{1}", bucket.bucket, NO_EXPORT_PREFIX),
+                "input_format": "org.apache.hadoop.mapred.TextInputFormat",
+                "output_format": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+                "ser_de_info": {"serialization_library": "org.openx.data.jsonserde.JsonSerDe"},
+            },
         )
-        encryption = athena.WorkgroupConfigurationResultConfigurationEncryptionConfigurationArgs(
-            encryption_option="SSE_KMS" if self._key else "SSE_S3", kms_key_arn=self._key
-        )
-        results = athena.WorkgroupConfigurationResultConfigurationArgs(
-            output_location=pulumi.Output.format("s3://{0}/results/", bucket.bucket),
-            expected_bucket_owner=self._account,
-            encryption_configuration=encryption,
-        )
-        workgroup = athena.Workgroup(
-            f"{self._name}-analytics",
+        workgroup = aws.athena.Workgroup(
+            **self._tagged("analytics", bucket_policy),
             name=names.athena_workgroup,
             description=f"SQL queries over exports of the table {names.table}",
             force_destroy=True,  # otherwise, AWS would not delete a workgroup with saved queries or a query history
-            configuration=athena.WorkgroupConfigurationArgs(
-                enforce_workgroup_configuration=True,
-                publish_cloudwatch_metrics_enabled=True,
-                bytes_scanned_cutoff_per_query=(args.query_scan_limit_gb or 0) * 1024**3,
-                result_configuration=results,
-            ),
-            tags=self._tags,
-            opts=self._child(bucket_policy),
+            configuration={
+                "enforce_workgroup_configuration": True,
+                "publish_cloudwatch_metrics_enabled": True,
+                "bytes_scanned_cutoff_per_query": (args.query_scan_limit_gb or 0) * 1024**3,
+                "result_configuration": {
+                    "output_location": pulumi.Output.format("s3://{0}/results/", bucket.bucket),
+                    "expected_bucket_owner": self._account,
+                    "encryption_configuration": {"encryption_option": "SSE_KMS", "kms_key_arn": self._key}
+                    if self._key
+                    else {"encryption_option": "SSE_S3"},
+                },
+            },
         )
         return Analytics(bucket, table, workgroup)
 
@@ -1918,9 +1804,27 @@ class TapStack(pulumi.ComponentResource):
         args = self._args
         reads, writes = args.max_on_demand_reads, args.max_on_demand_writes
         maximum = {"max_read_request_units": reads, "max_write_request_units": writes}
-        has_maximum = reads is not None or writes is not None
+        has_maximum = any(maximum.values())
+        index_maximum = aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs(**maximum)
+        index = aws.dynamodb.TableGlobalSecondaryIndexArgs(
+            name=DAY_INDEX,
+            key_schemas=[
+                aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(attribute_name=name, key_type=key_type)
+                for name, key_type in (("upload_day", "HASH"), ("uploaded_at", "RANGE"))
+            ],
+            projection_type=INDEX_PROJECTIONS[args.index_projection],
+            read_capacity=args.read_capacity,
+            write_capacity=args.write_capacity,
+            on_demand_throughput=index_maximum if has_maximum else None,
+        )
         return aws.dynamodb.Table(
-            f"{self._name}-objects",
+            **self._tagged(
+                "objects",
+                protect=args.protect_data,
+                # With auto scaling, a deployment must not reset the capacities that auto scaling has set.
+                ignore_changes=_CAPACITY_PROPERTIES if args.max_capacity is not None else [],
+                hooks=self._table_hooks(),
+            ),
             name=self._names.table,
             billing_mode=BILLING_MODES[args.billing],
             table_class=TABLE_CLASSES[args.table_class],
@@ -1932,48 +1836,23 @@ class TapStack(pulumi.ComponentResource):
             attributes=[
                 {"name": name, "type": "S"} for name in ("object_id", "version_id", "upload_day", "uploaded_at")
             ],
-            global_secondary_indexes=[
-                aws.dynamodb.TableGlobalSecondaryIndexArgs(
-                    name=DAY_INDEX,
-                    key_schemas=[
-                        aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(attribute_name=name, key_type=key_type)
-                        for name, key_type in (("upload_day", "HASH"), ("uploaded_at", "RANGE"))
-                    ],
-                    projection_type=INDEX_PROJECTIONS[args.index_projection],
-                    read_capacity=args.read_capacity,
-                    write_capacity=args.write_capacity,
-                    on_demand_throughput=aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs(**maximum)
-                    if has_maximum
-                    else None,
-                )
-            ],
+            global_secondary_indexes=[index],
             server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(enabled=True, kms_key_arn=self._key),
             point_in_time_recovery={"enabled": True},
             ttl={"attribute_name": EXPIRY_ATTRIBUTE, "enabled": True},
             stream_enabled=args.inspect_content or None,
             stream_view_type=STREAM_VIEW if args.inspect_content else None,
             deletion_protection_enabled=args.protect_data,
-            tags=self._tags,
-            opts=self._child(
-                holds_data=True,
-                # With auto scaling, a deployment must not reset the capacities that auto scaling has set.
-                ignore_changes=_CAPACITY_PROPERTIES if args.max_capacity is not None else (),
-                hooks=self._table_hooks(),
-            ),
         )
 
     def _table_hooks(self) -> pulumi.ResourceHookBinding:
-        """Return a hook that makes preview and update fail before a change that `check_table_change` rejects.
-
-        Only Pulumi's engine has the state of the existing table, and it sends the state only to hooks.
-        """
+        """Return a hook that makes preview and update fail before a change that `check_table_change` rejects."""
 
         def check(change: pulumi.ResourceHookArgs) -> None:
             check_table_change(change.old_inputs or {}, change.new_inputs or {}, max_capacity=self._args.max_capacity)
 
         name, options = f"{self._name}-table-change", pulumi.ResourceHookOptions(on_dry_run=True)
-        hook = pulumi.ResourceHook(name, check, options)
-        return pulumi.ResourceHookBinding(before_update=[hook])
+        return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(name, check, options)])
 
     def _autoscaling(self, table: aws.dynamodb.Table) -> None:
         """Configure auto scaling of the read and write capacity of the table and of its index."""
@@ -1982,21 +1861,18 @@ class TapStack(pulumi.ComponentResource):
         parts = (("table", ""), ("index", f"/index/{DAY_INDEX}"))
         minimums = (("Read", self._args.read_capacity), ("Write", self._args.write_capacity))
         for (kind, path), (units, minimum) in product(parts, minimums):
-            name = f"{self._name}-{kind}-{units.lower()}-scaling"
-            metric = f"DynamoDB{units}CapacityUtilization"
+            purpose, metric = f"{kind}-{units.lower()}-scaling", f"DynamoDB{units}CapacityUtilization"
             target = aws.appautoscaling.Target(
-                name,
+                **self._tagged(purpose),
                 service_namespace="dynamodb",
                 resource_id=pulumi.Output.concat("table/", table.name, path),
                 scalable_dimension=f"dynamodb:{kind}:{units}CapacityUnits",
                 min_capacity=minimum,
                 max_capacity=self._args.max_capacity,
-                tags=self._tags,
-                opts=self._child(),
             )
             aws.appautoscaling.Policy(
-                f"{name}-policy",
-                name=f"{self._names.prefix}-{kind}-{units.lower()}-scaling",
+                **self._child(f"{purpose}-policy"),
+                name=f"{self._names.prefix}-{purpose}",
                 policy_type="TargetTrackingScaling",
                 service_namespace=target.service_namespace,
                 resource_id=target.resource_id,
@@ -2005,36 +1881,30 @@ class TapStack(pulumi.ComponentResource):
                     "predefined_metric_specification": {"predefined_metric_type": metric},
                     "target_value": AUTOSCALING_TARGET_PERCENT,
                 },
-                opts=self._child(),
             )
 
     # -- functions ----------------------------------------------------------------------------------------------------
 
     def _failure_queue(self) -> tuple[aws.sqs.Queue, aws.sqs.QueuePolicy]:
         queue = aws.sqs.Queue(
-            f"{self._name}-failures",
+            **self._tagged("failures"),
             name=self._names.failure_queue,
             message_retention_seconds=FAILURE_RETENTION_SECONDS,
             # SQS allows either encryption with its own keys or a KMS key, not both.
             sqs_managed_sse_enabled=True if self._key is None else None,
             kms_master_key_id=self._key,
-            tags=self._tags,
-            opts=self._child(),
         )
         rules = [self._names.rule(bucket) for bucket in self._args.existing_buckets]
         rule_arns = [f"arn:{self._partition}:events:{self._region}:{self._account}:rule/{rule}" for rule in rules]
-        policy = aws.sqs.QueuePolicy(
-            f"{self._name}-failures-policy",
-            queue_url=queue.url,
-            policy=_json(partial(_queue_policy, rule_arns=rule_arns), queue_arn=queue.arn),
-            opts=self._child(),
-        )
-        return queue, policy
+        document = _json(partial(_queue_policy, rule_arns=rule_arns), queue_arn=queue.arn)
+        return queue, aws.sqs.QueuePolicy(**self._child("failures-policy"), queue_url=queue.url, policy=document)
 
-    def _indexer(self, arns: Mapping[str, pulumi.Input[str]]) -> DeployedFunction:
-        """Create the indexer. ``arns`` are keyword arguments of `indexer_policy`."""
+    def _indexer(
+        self, arns: Mapping[str, pulumi.Input[str]], queue: aws.sqs.Queue
+    ) -> tuple[DeployedFunction, aws.lambda_.FunctionEventInvokeConfig]:
+        """Create the indexer, and configure its retries. ``arns`` are keyword arguments of `indexer_policy`."""
         args, names = self._args, self._names
-        return self._function(
+        indexer = self._function(
             "indexer",
             code=INDEXER_CODE,
             package=args.lambda_package,
@@ -2049,16 +1919,28 @@ class TapStack(pulumi.ComponentResource):
             timeout=args.timeout_seconds,
             reserved_concurrent_executions=args.reserved_concurrency,
         )
+        return indexer, aws.lambda_.FunctionEventInvokeConfig(
+            **self._child("indexer-retries", indexer.permissions),
+            function_name=indexer.function.name,
+            maximum_retry_attempts=ASYNC_RETRIES,
+            maximum_event_age_in_seconds=ASYNC_EVENT_AGE_SECONDS,
+            destination_config={"on_failure": {"destination": queue.arn}},
+        )
 
-    def _inspector(self, arns: Mapping[str, pulumi.Input[str]]) -> DeployedFunction:
-        """Create the inspector. ``arns`` are keyword arguments of `inspector_policy`."""
+    def _inspector(
+        self, arns: Mapping[str, pulumi.Input[str]], table: aws.dynamodb.Table, queue: aws.sqs.Queue
+    ) -> tuple[DeployedFunction, dict[str, pulumi.Output[str]]]:
+        """Create the inspector, which Lambda invokes with new rows. ``arns`` are keyword arguments of its policy.
+
+        The second result is the part of the settings document about the inspector.
+        """
         names = self._names
-        return self._function(
+        inspector = self._function(
             "inspector",
             code=INSPECTOR_CODE,
             package=self._args.inspector_package,
             role=(names.inspector_role, "Permissions of the Lambda function that inspects the content of objects"),
-            policy=(INSPECTOR_POLICY, inspector_policy, arns),
+            policy=(INSPECTOR_POLICY, inspector_policy, {**arns, "stream_arn": table.stream_arn}),
             log_group_name=names.inspector_log_group,
             queries=INSPECTOR_QUERIES,
             name=names.inspector,
@@ -2067,6 +1949,23 @@ class TapStack(pulumi.ComponentResource):
             memory_size=INSPECTOR_MEMORY_MIB,
             timeout=INSPECTOR_TIMEOUT_SECONDS,
         )
+        mapping = aws.lambda_.EventSourceMapping(
+            **self._tagged("inspector-stream", inspector.permissions),
+            event_source_arn=table.stream_arn,
+            function_name=inspector.function.arn,
+            starting_position="TRIM_HORIZON",
+            batch_size=STREAM_BATCH_ROWS,
+            parallelization_factor=STREAM_PARALLEL_BATCHES,
+            maximum_retry_attempts=STREAM_RETRIES,
+            maximum_record_age_in_seconds=STREAM_AGE_SECONDS,
+            bisect_batch_on_function_error=True,
+            function_response_types=["ReportBatchItemFailures"],
+            destination_config={"on_failure": {"destination_arn": queue.arn}},
+            filter_criteria={"filters": [{"pattern": _compact(each)} for each in STREAM_FILTERS]}
+            if self._args.inspector_filter
+            else None,
+        )
+        return inspector, {"function": inspector.function.arn, "event_source_mapping": mapping.uuid}
 
     def _function(
         self,
@@ -2086,44 +1985,34 @@ class TapStack(pulumi.ComponentResource):
         description. ``policy`` has a name, the function that returns the policy, and arguments of this function.
         ``settings`` are the inputs of the Lambda function that the functions of the stack do not have in common.
         """
-        name = f"{self._name}-{purpose}"
         log_group = aws.cloudwatch.LogGroup(
-            f"{name}-logs",
+            **self._tagged(f"{purpose}-logs"),
             name=log_group_name,
             retention_in_days=self._args.log_retention_days,
             kms_key_id=self._key,
-            tags=self._tags,
-            opts=self._child(),
         )
         role_name, role_description = role
         lambda_role = aws.iam.Role(
-            f"{name}-role",
+            **self._tagged(f"{purpose}-role"),
             name=role_name,
             description=role_description,
             assume_role_policy=json.dumps(_trust_policy(account=self._account)),
             permissions_boundary=self._args.permissions_boundary,
-            tags=self._tags,
-            opts=self._child(),
         )
         policy_name, build, arns = policy
+        build = partial(build, existing_buckets=self._args.existing_buckets)
         permissions = aws.iam.RolePolicy(
-            f"{name}-policy",
+            **self._child(f"{purpose}-policy"),
             name=policy_name,
             role=lambda_role.name,
-            policy=_json(
-                partial(build, existing_buckets=self._args.existing_buckets),
-                log_group_arn=log_group.arn,
-                key_arn=self._key,
-                **arns,
-            ),
-            opts=self._child(),
+            policy=_json(build, log_group_arn=log_group.arn, key_arn=self._key, **arns),
         )
         code_sha256 = None
         if package is None:
             path, code_sha256 = build_lambda_archive(_ROOT, _ROOT / ".cache" / "lambda", code)
             package = pulumi.FileArchive(str(path))
         function = aws.lambda_.Function(
-            name,
+            **self._tagged(purpose, permissions, log_group),
             runtime=RUNTIME,
             architectures=[self._args.architecture],
             handler=f"{code}.{HANDLER}",
@@ -2139,80 +2028,36 @@ class TapStack(pulumi.ComponentResource):
                 # would drop the metrics, so the function applies logLevel itself.
                 "application_log_level": "DEBUG" if self._args.log_level == "DEBUG" else "INFO",
             },
-            tags=self._tags,
-            opts=self._child(permissions, log_group),
             **settings,
         )
         for query_name, query in queries.items() if self._args.saved_queries else ():
             aws.cloudwatch.QueryDefinition(
-                f"{self._name}-query-{query_name}",
+                **self._child(f"query-{query_name}"),
                 # The CloudWatch console shows the part of a query name before the slash as a folder.
                 name=f"{self._names.prefix}/{query_name}",
                 query_string=query,
                 log_group_names=[log_group.name],
-                opts=self._child(),
             )
         return DeployedFunction(function=function, role=lambda_role, permissions=permissions, log_group=log_group)
 
-    def _retries(self, indexer: DeployedFunction, queue: aws.sqs.Queue) -> aws.lambda_.FunctionEventInvokeConfig:
-        """Configure the retries of the indexer. After all retries, a failed event goes to the failure queue."""
-        return aws.lambda_.FunctionEventInvokeConfig(
-            f"{self._name}-indexer-retries",
-            function_name=indexer.function.name,
-            maximum_retry_attempts=ASYNC_RETRIES,
-            maximum_event_age_in_seconds=ASYNC_EVENT_AGE_SECONDS,
-            destination_config={"on_failure": {"destination": queue.arn}},
-            opts=self._child(indexer.permissions),
-        )
-
-    def _stream(
-        self, inspector: DeployedFunction, table: aws.dynamodb.Table, queue: aws.sqs.Queue
-    ) -> dict[str, pulumi.Output[str]]:
-        """Let Lambda invoke the inspector with new rows. After all retries, the failure queue receives a message.
-
-        Returns the part of the settings document about the inspector.
-        """
-        mapping = aws.lambda_.EventSourceMapping(
-            f"{self._name}-inspector-stream",
-            event_source_arn=table.stream_arn,
-            function_name=inspector.function.arn,
-            starting_position="TRIM_HORIZON",
-            batch_size=STREAM_BATCH_ROWS,
-            parallelization_factor=STREAM_PARALLEL_BATCHES,
-            maximum_retry_attempts=STREAM_RETRIES,
-            maximum_record_age_in_seconds=STREAM_AGE_SECONDS,
-            bisect_batch_on_function_error=True,
-            function_response_types=["ReportBatchItemFailures"],
-            destination_config={"on_failure": {"destination_arn": queue.arn}},
-            filter_criteria={"filters": [{"pattern": _compact(each)} for each in STREAM_FILTERS]}
-            if self._args.inspector_filter
-            else None,
-            tags=self._tags,
-            opts=self._child(inspector.permissions),
-        )
-        return {"function": inspector.function.arn, "event_source_mapping": mapping.uuid}
-
     def _trigger(
-        self,
-        bucket: aws.s3.Bucket,
-        versioning: aws.s3.BucketVersioning,
-        function: aws.lambda_.Function,
-        retries: aws.lambda_.FunctionEventInvokeConfig,
+        self, bucket: aws.s3.Bucket, function: aws.lambda_.Function, *depends_on: pulumi.Resource
     ) -> aws.s3.BucketNotification:
         """Let S3 invoke the indexer."""
         permission = aws.lambda_.Permission(
-            f"{self._name}-s3-permission",
+            **self._child("s3-permission"),
             statement_id="AllowUploadBucket",
             action="lambda:InvokeFunction",
             function=function.name,
             principal="s3.amazonaws.com",
             source_arn=bucket.arn,
             source_account=self._account,  # another account could reuse the name of a deleted bucket
-            opts=self._child(),
         )
         return aws.s3.BucketNotification(
-            f"{self._name}-uploads-notification",
-            bucket=bucket.bucket,
+            # Three resources must exist before the notification. S3 rejects a notification without the permission to
+            # invoke the indexer. Without versioning, the first events would have no version ID. Without the on-failure
+            # destination, failed events would be lost.
+            **self._bucket_part(bucket, "uploads-notification", permission, *depends_on),
             lambda_functions=[
                 aws.s3.BucketNotificationLambdaFunctionArgs(
                     id="index-uploads",
@@ -2223,10 +2068,6 @@ class TapStack(pulumi.ComponentResource):
                 )
             ],
             eventbridge=self._args.event_bridge or None,
-            # Three resources must exist before the notification. S3 rejects a notification without the permission to
-            # invoke the indexer. Without versioning, the first events would have no version ID. Without the on-failure
-            # destination, failed events would be lost.
-            opts=self._child(permission, versioning, retries),
         )
 
     def _existing_buckets(
@@ -2235,36 +2076,33 @@ class TapStack(pulumi.ComponentResource):
         """Let EventBridge invoke the indexer for events of existing buckets, without a change of these buckets."""
         targets = []
         for bucket in self._args.existing_buckets:
-            name = f"{self._name}-existing-{bucket.name}"
+            purpose = f"existing-{bucket.name}"
             rule = aws.cloudwatch.EventRule(
-                f"{name}-rule",
+                **self._tagged(f"{purpose}-rule"),
                 name=self._names.rule(bucket),
                 description=f"Events of the bucket {bucket.name} for {self._names.function}",
                 event_pattern=_event_pattern(bucket),
-                tags=self._tags,
-                opts=self._child(),
             )
             permission = aws.lambda_.Permission(
-                f"{name}-permission",
+                **self._child(f"{purpose}-permission"),
                 # A statement ID must not contain dots.
                 statement_id=f"AllowRuleFor_{bucket.name.replace('.', '_')}",
                 action="lambda:InvokeFunction",
                 function=function.name,
                 principal="events.amazonaws.com",
                 source_arn=rule.arn,
-                opts=self._child(),
             )
             target = aws.cloudwatch.EventTarget(
-                f"{name}-target",
+                # Without the permissions and the indexer's retries, the first events could be lost.
+                **self._child(f"{purpose}-target", permission, *depends_on),
                 rule=rule.name,
                 target_id="indexer",
                 arn=function.arn,
-                retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
-                    maximum_event_age_in_seconds=ASYNC_EVENT_AGE_SECONDS, maximum_retry_attempts=DELIVERY_RETRIES
-                ),
-                dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=queue.arn),
-                # Without the permissions and the indexer's retries, the first events could be lost.
-                opts=self._child(permission, *depends_on),
+                retry_policy={
+                    "maximum_event_age_in_seconds": ASYNC_EVENT_AGE_SECONDS,
+                    "maximum_retry_attempts": DELIVERY_RETRIES,
+                },
+                dead_letter_config={"arn": queue.arn},
             )
             targets.append(target)
         return targets
@@ -2277,57 +2115,45 @@ class TapStack(pulumi.ComponentResource):
         *triggers: pulumi.Resource,
     ) -> aws.ssm.Parameter:
         """Write the settings document for the operators' tool `audit`, after the settings that it contains."""
-        document = pulumi.Output.all(
+        values = pulumi.Output.all(
             function_arn=function.arn,
             code_sha256=function.code_sha256,
             failure_queue_arn=queue.arn,
             inspector=inspector,
-        ).apply(lambda known: _compact(settings_document(self._args, self._names, **known)))
+        )
+        document = values.apply(lambda known: _compact(settings_document(self._args, self._names, **known)))
         return aws.ssm.Parameter(
-            f"{self._name}-settings",
+            **self._tagged("settings", *triggers),
             name=self._names.settings,
             description="Settings that the operators' tool audit compares with AWS",
             type="String",
             tier="Standard",  # parameters of other tiers cost money
             insecure_value=document,  # the document contains no secret, so a preview may show it
-            tags=self._tags,
-            opts=self._child(*triggers),
         )
 
     # -- alarms -------------------------------------------------------------------------------------------------------
 
-    def _alarm_topic(self) -> aws.sns.Topic:
+    def _alarms(self) -> aws.sns.Topic:
+        """Create the alarms and the topic that they notify."""
         topic = aws.sns.Topic(
-            f"{self._name}-alarms",
+            **self._tagged("alarms"),
             name=self._names.alarm_topic,
             # The AWS managed key alias/aws/sns must not be used: its key policy does not allow CloudWatch to publish,
             # and alarms would be lost without an error.
             kms_master_key_id=self._key,
-            tags=self._tags,
-            opts=self._child(),
         )
-        aws.sns.TopicPolicy(
-            f"{self._name}-alarms-policy",
-            arn=topic.arn,
-            policy=_json(partial(_topic_policy, **self._place), topic_arn=topic.arn),
-            opts=self._child(),
-        )
+        document = _json(partial(_topic_policy, **self._place), topic_arn=topic.arn)
+        aws.sns.TopicPolicy(**self._child("alarms-policy"), arn=topic.arn, policy=document)
         if self._args.alarm_email is not None:
+            # The email address is personal data, so it is always encrypted in the Pulumi state.
+            endpoint = pulumi.Output.secret(self._args.alarm_email)
             aws.sns.TopicSubscription(
-                f"{self._name}-alarms-email",
-                topic=topic.arn,
-                protocol="email",
-                # The email address is personal data, so it is always encrypted in the Pulumi state.
-                endpoint=pulumi.Output.secret(self._args.alarm_email),
-                opts=self._child(),
+                **self._child("alarms-email"), topic=topic.arn, protocol="email", endpoint=endpoint
             )
-        return topic
-
-    def _alarms(self, topic: aws.sns.Topic) -> None:
         for alarm in make_alarms(self._names, self._args, region=self._region):
             is_percentile = alarm.statistic.startswith("p")
             aws.cloudwatch.MetricAlarm(
-                f"{self._name}-{alarm.purpose}",
+                **self._tagged(alarm.purpose),
                 name=self._names.alarm(alarm.purpose),
                 alarm_description=alarm.description,
                 namespace=alarm.namespace,
@@ -2343,17 +2169,12 @@ class TapStack(pulumi.ComponentResource):
                 treat_missing_data="breaching" if alarm.expects_data else "notBreaching",
                 alarm_actions=[topic.arn],
                 ok_actions=[topic.arn],
-                tags=self._tags,
-                opts=self._child(),
             )
+        return topic
 
     def _dashboard(self) -> None:
-        aws.cloudwatch.Dashboard(
-            f"{self._name}-dashboard",
-            dashboard_name=self._names.dashboard,
-            dashboard_body=json.dumps(_dashboard_body(self._names, self._args, region=self._region)),
-            opts=self._child(),
-        )
+        body = json.dumps(_dashboard_body(self._names, self._args, region=self._region))
+        aws.cloudwatch.Dashboard(**self._child("dashboard"), dashboard_name=self._names.dashboard, dashboard_body=body)
 
     # -- outputs ------------------------------------------------------------------------------------------------------
 
@@ -2384,7 +2205,7 @@ def _lifecycle_rule(rule_id: str, *, prefix: str = "", **action: Any) -> aws.s3.
 _ROOT = Path(__file__).resolve().parent
 _UNITS = ("readCapacity", "writeCapacity")
 _CAPACITY_PROPERTIES = (*_UNITS, *(f"globalSecondaryIndexes[0].{name}" for name in _UNITS))
-# Properties of the Glue table that the operators' tool `export` changes.
+# The operators' tool `export` changes these properties of the Glue table, so the program ignores their changes.
 _EXPORT_PROPERTIES = ("storageDescriptor.location", "parameters.export_arn", "parameters.export_time")
 
 
@@ -2462,11 +2283,10 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         args: the configuration, from which some thresholds are calculated.
         region: the AWS region of the commands in the descriptions.
     """
-    own, lambda_, sqs, dynamodb = METRICS_NAMESPACE, "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
+    own, lambda_, dynamodb = METRICS_NAMESPACE, "AWS/Lambda", "AWS/DynamoDB"
     service = {"service": names.prefix}
     function, inspector = {"FunctionName": names.function}, {"FunctionName": names.inspector}
-    queue = {"QueueName": names.failure_queue}
-    table = {"TableName": names.table}
+    queue, table = {"QueueName": names.failure_queue}, {"TableName": names.table}
     index = {**table, "GlobalSecondaryIndexName": DAY_INDEX}
     write_units = args.max_capacity or args.write_capacity
 
@@ -2482,7 +2302,7 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         *function_alarms("function", function, args.timeout_seconds),
         Alarm("events-dropped", lambda_, "AsyncEventsDropped", function),
         Alarm("failure-delivery", lambda_, "DestinationDeliveryFailures", function),
-        Alarm("failure-queue", sqs, "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
+        Alarm("failure-queue", "AWS/SQS", "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
         *(Alarm(f"failed-{reason}", own, "ObjectsFailed", {**service, "reason": reason}) for reason in FAILURE_REASONS),
     ]
     for part, dimensions in (("table", table), ("index", index)):
@@ -2504,19 +2324,17 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         Alarm("indexing-delay", own, "IndexingDelay", service, "p99", delay, period_seconds=DELAY_ALARM_MINUTES * 60),
         Alarm("event-age", lambda_, "AsyncEventAge", function, "Maximum", age),
     ]
-
-    def expected(purpose: str, namespace: str, metric: str, dimensions: Mapping[str, str], hours: int) -> Alarm:
-        # CloudWatch also evaluates a few periods before the evaluation periods, so the alarm fires a few periods late
-        # (CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data"). Periods are therefore short.
-        seconds = SHORT_PERIOD_SECONDS if hours <= SHORT_PERIODS_MAX_HOURS else HOUR_SECONDS
-        periods = hours * HOUR_SECONDS // seconds
-        return Alarm(purpose, namespace, metric, dimensions, "SampleCount", 1, periods, seconds, expects_data=True)
-
-    if args.expect_upload_every_hours is not None:
-        alarms.append(expected("no-uploads", own, "IndexingDelay", service, args.expect_upload_every_hours))
-    if args.expect_audit_every_hours is not None:
-        scans = {**table, "Operation": "Scan"}
-        alarms.append(expected("no-audit", dynamodb, "SuccessfulRequestLatency", scans, args.expect_audit_every_hours))
+    scans = {**table, "Operation": "Scan"}
+    for purpose, hours, source in (
+        ("no-uploads", args.expect_upload_every_hours, (own, "IndexingDelay", service)),
+        ("no-audit", args.expect_audit_every_hours, (dynamodb, "SuccessfulRequestLatency", scans)),
+    ):
+        if hours is not None:
+            # CloudWatch also evaluates a few periods before the evaluation periods, so the alarm fires a few periods
+            # late (CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data"): periods are short.
+            seconds = SHORT_PERIOD_SECONDS if hours <= SHORT_PERIODS_MAX_HOURS else HOUR_SECONDS
+            periods = hours * HOUR_SECONDS // seconds
+            alarms.append(Alarm(purpose, *source, "SampleCount", 1, periods, seconds, expects_data=True))
     if args.inspect_content:
         age = ITERATOR_AGE_ALARM_HOURS * HOUR_SECONDS * 1000
         alarms += [
@@ -2577,23 +2395,6 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
         "the failure queue without an inspection.",
         "type-mismatch": "The content of an object is of another kind than its declared type or its extension, for "
         "example a program with the extension .jpg.",
-        **{f"failed-{reason}": cause for reason, cause in FAILURE_REASONS.items()},
-    }
-    units = f"its write capacity of {args.write_capacity} units"
-    if args.max_capacity is not None:
-        units = f"its maximum write capacity of {args.max_capacity} units"
-    maximums = {"read": args.max_on_demand_reads, "write": args.max_on_demand_writes}
-    for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
-        for access, callers in (("read", "The indexer reads no rows"), ("write", "The indexer retries its writes")):
-            causes[f"{part}-{access}-throttles"] = (
-                f"DynamoDB throttled {access}s of {title}, because "
-                f"{_throttling_cause(args, access, maximums[access])}. {callers}."
-            )
-        causes[f"{part}-write-capacity"] = (
-            f"For {LONG_ALARM_MINUTES} minutes, {title} used over {CAPACITY_ALARM_FRACTION:.0%} of {units}. At 100%, "
-            "DynamoDB throttles writes."
-        )
-    causes |= {
         "indexing-delay": f"Of the uploads within {DELAY_ALARM_MINUTES} minutes, over 1% were indexed more than "
         f"{args.max_delay_seconds} s after the upload.",
         "event-age": f"An event waited for over {EVENT_AGE_ALARM_MINUTES} minutes until Lambda invoked the indexer. "
@@ -2602,7 +2403,21 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
         "sends no events to the indexer, or every event fails.",
         "no-audit": f"For {args.expect_audit_every_hours} hours, no audit scanned the table: the scheduled audit "
         "does not run, or it fails before it reads the table.",
+        **{f"failed-{reason}": cause for reason, cause in FAILURE_REASONS.items()},
     }
+    units = f"{args.max_capacity or args.write_capacity} units"
+    limit = f"its {'' if args.max_capacity is None else 'maximum '}write capacity of {units}"
+    maximums = {"read": args.max_on_demand_reads, "write": args.max_on_demand_writes}
+    for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
+        for access, callers in (("read", "The indexer reads no rows"), ("write", "The indexer retries its writes")):
+            causes[f"{part}-{access}-throttles"] = (
+                f"DynamoDB throttled {access}s of {title}, because "
+                f"{_throttling_cause(args, access, maximums[access])}. {callers}."
+            )
+        causes[f"{part}-write-capacity"] = (
+            f"For {LONG_ALARM_MINUTES} minutes, {title} used over {CAPACITY_ALARM_FRACTION:.0%} of {limit}. At 100%, "
+            "DynamoDB throttles writes."
+        )
     for bucket in args.existing_buckets:
         causes[f"undelivered-{bucket.name}"] = (
             f"EventBridge could not deliver an event of the bucket {bucket.name} to the indexer. The failure queue "
@@ -2624,10 +2439,7 @@ def _throttling_cause(args: TapStackArgs, access: str, maximum: int | None) -> s
 
 
 def _first_commands(names: Names, args: TapStackArgs, *, region: str) -> dict[str, str]:
-    """Return the first shell command of each alarm's runbook chapter, by the purpose of the alarm; all are read-only.
-
-    Alarms without an entry have the command `_metric_command`, which prints the metric of the alarm.
-    """
+    """Return the first command of a runbook chapter by alarm purpose, all read-only; by default, `_metric_command`."""
     function = f"--region {region} --function-name {names.function}"
 
     def log(condition: str, log_group: str = names.log_group) -> str:
@@ -2665,20 +2477,19 @@ def _metric_command(alarm: Alarm, *, region: str) -> str:
     return (
         f"aws cloudwatch get-metric-statistics --region {region} --namespace {alarm.namespace} "
         f"--metric-name {alarm.metric} --dimensions {dimensions} --statistics {alarm.statistic} "
-        f"--period {seconds} "
-        f"--start-time $(( $(date +%s) - {periods * seconds} )) --end-time $(date +%s) "
+        f"--period {seconds} --start-time $(( $(date +%s) - {periods * seconds} )) --end-time $(date +%s) "
         f"--query 'sort_by(Datapoints, &Timestamp)[].[Timestamp, {alarm.statistic}]' --output text"
     )
 
 
 def _dashboard_body(names: Names, args: TapStackArgs, *, region: str) -> Document:
     """Return the body of the CloudWatch dashboard."""
-    own, lambda_ = METRICS_NAMESPACE, "AWS/Lambda"
-    service, function = ("service", names.prefix), ("FunctionName", names.function)
-    inspector = ("FunctionName", names.inspector)
-    queue, rules = ("QueueName", names.failure_queue), [names.rule(bucket) for bucket in args.existing_buckets]
-    table = ("TableName", names.table)
+    own, lambda_ = partial(_metrics, METRICS_NAMESPACE), partial(_metrics, "AWS/Lambda")
+    service, queue, table = ("service", names.prefix), ("QueueName", names.failure_queue), ("TableName", names.table)
+    function, inspector = ("FunctionName", names.function), ("FunctionName", names.inspector)
     index = (*table, "GlobalSecondaryIndexName", DAY_INDEX)
+    reasons = {reason: (*service, "reason", reason) for reason in FAILURE_REASONS}
+    rules = [("RuleName", names.rule(bucket)) for bucket in args.existing_buckets]
 
     def widget(
         title: str, *metrics: list[object], limit: tuple[str, int] | None = None, alarm: tuple[str, int] | None = None
@@ -2693,35 +2504,27 @@ def _dashboard_body(names: Names, args: TapStackArgs, *, region: str) -> Documen
             return ("provisioned", provisioned * 60)
         return None if maximum is None else ("maximum", maximum * 60)
 
-    lambda_metrics = partial(_metrics, lambda_, function)
+    results = " ".join(f"Objects{result}" for result in RECORD_RESULTS)
     widgets = [
-        widget(
-            "Records by result, and SDK retries",
-            *_metrics(own, service, *(f"Objects{result}" for result in RECORD_RESULTS), "SdkRetries"),
-        ),
+        widget("Records by result, and SDK retries", *own(f"{results} SdkRetries", service)),
         widget(
             "Failures",
-            *(each for r in FAILURE_REASONS for each in _metrics(own, (*service, "reason", r), "ObjectsFailed")),
-            *lambda_metrics("Errors", "Throttles", "AsyncEventsDropped", "DestinationDeliveryFailures"),
-            *_metrics("AWS/SQS", queue, "ApproximateNumberOfMessagesVisible", stats=("Maximum",)),
-            *(each for rule in rules for each in _metrics("AWS/Events", ("RuleName", rule), "FailedInvocations")),
+            *own("ObjectsFailed", *reasons.values()),
+            *lambda_("Errors Throttles AsyncEventsDropped DestinationDeliveryFailures", function),
+            *_metrics("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue, stats=_MAX),
+            *_metrics("AWS/Events", "FailedInvocations", *rules),
         ),
         widget(
             "Indexing delay and duration (ms)",
-            *_metrics(own, service, "IndexingDelay", stats=("p50", "p99")),
-            *lambda_metrics("Duration", stats=("p50", "p90")),
+            *own("IndexingDelay", service, stats=("p50", "p99")),
+            *lambda_("Duration", function, stats=("p50", "p90")),
             limit=("timeout", args.timeout_seconds * 1000),
             alarm=("alarm on the delay", args.max_delay_seconds * 1000),
         ),
         *(
             widget(
                 f"Consumed {access.lower()} units per minute",
-                *(
-                    each
-                    for metric in (f"Consumed{access}CapacityUnits", f"{access}ThrottleEvents")
-                    for dimensions in (table, index)
-                    for each in _metrics("AWS/DynamoDB", dimensions, metric)
-                ),
+                *_metrics("AWS/DynamoDB", f"Consumed{access}CapacityUnits {access}ThrottleEvents", table, index),
                 limit=units_limit(provisioned, maximum),
             )
             for access, provisioned, maximum in (
@@ -2729,46 +2532,48 @@ def _dashboard_body(names: Names, args: TapStackArgs, *, region: str) -> Documen
                 ("Read", args.read_capacity, args.max_on_demand_reads),
             )
         ),
-        widget("Concurrent executions", *lambda_metrics("ConcurrentExecutions", stats=("Maximum",))),
+        widget("Concurrent executions", *lambda_("ConcurrentExecutions", function, stats=_MAX)),
         widget(
             "Age of asynchronous events (ms)",
-            *lambda_metrics("AsyncEventAge", stats=("Maximum",)),
+            *lambda_("AsyncEventAge", function, stats=_MAX),
             limit=("maximum event age", ASYNC_EVENT_AGE_SECONDS * 1000),
             alarm=("alarm", EVENT_AGE_ALARM_MINUTES * 60 * 1000),
         ),
     ]
     if args.inspect_content:
-        inspect_reasons = [reason for reason in FAILURE_REASONS if reason != "foreign"]  # a reason of the indexer only
+        del reasons["foreign"]  # a reason of the indexer only
         widgets += [
             widget(
                 "Inspected objects",
-                *_metrics(own, service, "ObjectsInspected", "TypeMismatch"),
-                *(each for r in inspect_reasons for each in _metrics(own, (*service, "reason", r), "InspectFailed")),
-                *_metrics(lambda_, inspector, "Errors", "Throttles", "DestinationDeliveryFailures"),
+                *own("ObjectsInspected TypeMismatch", service),
+                *own("InspectFailed", *reasons.values()),
+                *lambda_("Errors Throttles DestinationDeliveryFailures", inspector),
             ),
             widget(
                 "Inspection delay and duration (ms)",
-                *_metrics(own, service, "InspectDelay", stats=("p50", "p99")),
-                *_metrics(lambda_, inspector, "Duration", stats=("p50", "p90")),
+                *own("InspectDelay", service, stats=("p50", "p99")),
+                *lambda_("Duration", inspector, stats=("p50", "p90")),
                 limit=("timeout", INSPECTOR_TIMEOUT_SECONDS * 1000),
             ),
             widget(
                 "Age of rows in the stream (ms)",
-                *_metrics(lambda_, inspector, "IteratorAge", stats=("Maximum",)),
+                *lambda_("IteratorAge", inspector, stats=_MAX),
                 limit=("maximum age", STREAM_AGE_SECONDS * 1000),
                 alarm=("alarm", ITERATOR_AGE_ALARM_HOURS * HOUR_SECONDS * 1000),
             ),
-            widget("Bytes read from each object", *_metrics(own, service, "BytesRead", stats=("p50", "p95"))),
+            widget("Bytes read from each object", *own("BytesRead", service, stats=("p50", "p95"))),
         ]
     # A CloudWatch dashboard is 24 units wide, so each of the two columns has 12.
     places = [{"x": 12 * (n % 2), "y": 6 * (n // 2), "width": 12, "height": 6} for n in range(len(widgets))]
     return {"widgets": [{"type": "metric", **place, "properties": p} for place, p in zip(places, widgets, strict=True)]}
 
 
-def _metrics(
-    namespace: str, dimensions: Sequence[str], *names: str, stats: Sequence[str] = ("Sum",)
-) -> list[list[object]]:
-    return [[namespace, name, *dimensions, {"stat": stat}] for stat in stats for name in names]
+_SUM, _MAX = ("Sum",), ("Maximum",)
+
+
+def _metrics(namespace: str, names: str, *dimensions: Sequence[str], stats: Sequence[str] = _SUM) -> list[list[object]]:
+    """Return each statistic of each metric for each set of dimensions. Spaces separate the names of the metrics."""
+    return [[namespace, name, *each, {"stat": stat}] for stat in stats for name in names.split() for each in dimensions]
 
 
 # == The program ======================================================================================================
@@ -2776,9 +2581,6 @@ def _metrics(
 
 def main(environ: Mapping[str, str]) -> None:
     """Deploy the stack with its Pulumi configuration, and export its outputs.
-
-    Args:
-        environ: the environment variables.
 
     Raises:
         pulumi.RunError: the configuration is invalid, or the deployment package could not be built. Pulumi reports

@@ -1,9 +1,9 @@
-"""Benchmark of the comparison of an inventory with the rows: `python -m benchmarks.inventory write|compare FOLDER`.
+"""Benchmark that compares an S3 Inventory with rows: `python -m benchmarks.inventory write|compare FOLDER`.
 
-* write FOLDER NUMBER: write an inventory of NUMBER versions and the rows of their table, with planted differences of
-  every kind. The rows are in another order than the inventory, as in an export of a DynamoDB table.
-* compare FOLDER [MEMORY]: find the differences, and print time, peak memory and disk space. The benchmark fails if the
-  comparison does not find exactly the planted differences.
+* write FOLDER NUMBER: write an inventory with NUMBER object versions, and the rows of their table. Both files differ in
+  known ways (planted differences). The rows are not in key order, as in an export of a DynamoDB table.
+* compare FOLDER [MEMORY]: compare both files, and print the duration, the peak memory and the disk space. The benchmark
+  fails if the comparison does not find exactly the planted differences. MEMORY is the limit of DuckDB's memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from operations.listing import KeyFilter
 CREATED = datetime(2026, 6, 1, tzinfo=UTC)
 FIELDS = ("size_bytes", "uploaded_at", "etag", "storage_class", "encryption")
 PERIOD = 100_000
-"""Number of versions among which each kind of difference is planted once."""
+"""Number of versions in a period. In each period, every kind of difference is planted once."""
 DELETED_AT = "TIMESTAMP '2026-02-02 12:00:00'"
 OBJECTS = {
     "missing": {},
@@ -45,7 +45,7 @@ OBJECTS = {
     "incomplete": {"content_type": "NULL"},
     "outdated content": {"content_of": "'other'"},
 }
-"""Maps each kind of difference of an object to the wrong values in its row."""
+"""Maps each kind of planted difference of an object version to the wrong column values in its row."""
 MARKERS = {
     "missing marker": {},
     "stale marker": {},
@@ -56,12 +56,12 @@ MARKERS = {
     "time of a marker": {"uploaded_at": "uploaded_at + INTERVAL 2 DAY"},
     "deleted_at of a marker": {"deleted_at": DELETED_AT},
 }
-"""Maps each kind of difference of a delete marker to the wrong values in its row."""
+"""Maps each kind of planted difference of a delete marker to the wrong column values in its row."""
 KINDS = {
     **{10 * place: (name, changes) for place, (name, changes) in enumerate(OBJECTS.items())},
     **{10 * place + 9: (name, changes) for place, (name, changes) in enumerate(MARKERS.items())},
 }
-"""Maps the number of a version modulo `PERIOD` to the kind of the planted difference and to the wrong values."""
+"""Maps the number of a version within a period to the kind of its planted difference, and to the wrong values."""
 
 VERSIONS = """
     SELECT
@@ -75,7 +75,7 @@ VERSIONS = """
             ELSE TIMESTAMP '2026-01-01' + to_seconds(n % 10000000) END AS uploaded_at,
     FROM (SELECT {order} AS n FROM range({number}))
 """
-"""SQL query of the versions. Three of 100 are too young, and three others have changed after the limit."""
+"""SQL query that generates the object versions. Of 100 versions, six changed too recently to be compared."""
 
 INVENTORY = """
     SELECT
@@ -85,7 +85,7 @@ INVENTORY = """
         CAST(NULL AS VARCHAR) AS checksum_algorithm
     FROM ({versions}) WHERE part NOT IN (21, 22, 23, 24, 25, 32, 33) AND kind NOT IN {stale}
 """
-"""SQL query of the inventory. It contains no version that was deleted long ago."""
+"""SQL query that generates the inventory. It does not contain versions that were deleted long before its creation."""
 
 ROWS = """
     SELECT * EXCLUDE (kind) REPLACE ({replaced}) FROM (
@@ -104,7 +104,7 @@ ROWS = """
         FROM ({versions}) WHERE kind NOT IN {missing}
     )
 """
-"""SQL query of the rows, with the wrong values."""
+"""SQL query that generates the rows of the table, with the planted differences."""
 
 FOUND = """
     SELECT kind, count(*) FROM (
@@ -116,11 +116,11 @@ FOUND = """
 
 
 def write(folder: Path, number: int) -> None:
-    """Write the Parquet files of an inventory and of the rows.
+    """Write an inventory and the rows of the table as two Parquet files.
 
     Args:
-        folder: folder of the files.
-        number: number of versions.
+        folder: folder for the files.
+        number: number of object versions.
     """
     step = next(each for each in range(int(number * 0.618), number) if math.gcd(each, number) == 1)
     places = {name: place for place, (name, _) in KINDS.items()}
@@ -148,13 +148,13 @@ def write(folder: Path, number: int) -> None:
 
 
 def _wrong(column: str) -> str:
-    """Return the SQL expression with the wrong values of a column."""
+    """Return the SQL expression of a column whose value is wrong in rows with a planted difference."""
     cases = [f"WHEN {place} THEN {changes[column]}" for place, (_, changes) in KINDS.items() if column in changes]
     return f"CASE kind {' '.join(cases)} ELSE {column} END"
 
 
 def compare(folder: Path, memory: str) -> None:
-    """Compare the files in a folder, and print the results.
+    """Compare the inventory and the rows in a folder, and print the results.
 
     Args:
         folder: folder of the files.
@@ -194,20 +194,20 @@ def compare(folder: Path, memory: str) -> None:
         f"memory {peak:,.0f} MB, peak disk space {disk.peak / 1e6:,.0f} MB"
     )
     for place, (name, _) in KINDS.items():
-        print(f"  {name:<24} {found.get(place, 0):>8,}")  # noqa: T201  as above
+        print(f"  {name:<24} {found.get(place, 0):>8,}")  # noqa: T201  the result of the benchmark
     planted = {place: len(range(place, number, PERIOD)) for place in KINDS}
     false = sum(count for place, count in found.items() if place not in KINDS)
     total = sum(planted.values())
-    print(f"planted: {total:,}, found: {read:,}, false: {false:,}")  # noqa: T201  as above
+    print(f"planted: {total:,}, found: {read:,}, false: {false:,}")  # noqa: T201  the result of the benchmark
     if found != planted or read != total:
         sys.exit("the comparison did not find exactly the planted differences")
 
 
 class Disk:
-    """Measures the peak size of a folder in a thread.
+    """Measures the peak size of a folder in a background thread.
 
     Attributes:
-        peak: largest size in bytes so far.
+        peak: maximum measured size in bytes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -218,7 +218,7 @@ class Disk:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the measurement."""
+        """Stop the measurement, and wait for the end of the thread."""
         self._stopped.set()
         self._thread.join()
 
@@ -226,7 +226,7 @@ class Disk:
         while not self._stopped.wait(0.5):
             try:
                 size = sum(each.stat().st_blocks * 512 for each in self._folder.rglob("*"))
-            except FileNotFoundError:  # DuckDB deleted a temporary file before the call of stat.
+            except FileNotFoundError:  # DuckDB deleted a temporary file while the folder was listed.
                 continue
             self.peak = max(self.peak, size)
 

@@ -1,10 +1,10 @@
 """Benchmark of `tapstack audit --from-inventory`: `python -m benchmarks.inventory_audit write|run FOLDER [MEMORY]`.
 
-* write FOLDER: write the files of an S3 Inventory (Parquet) and of an export of the table with the versions and rows in
-  FOLDER, which `python -m benchmarks.inventory write FOLDER NUMBER` has written.
-* run FOLDER [MEMORY]: run the command on these files, and print time, peak memory and disk space. A fake of AWS returns
-  the versions and rows of keys with planted differences. The benchmark fails if the command does not report exactly the
-  planted differences.
+* write FOLDER: convert the files in FOLDER to the formats of S3 Inventory (Parquet) and of a DynamoDB export. First run
+  `python -m benchmarks.inventory write FOLDER NUMBER`, which generates these files with known (planted) differences.
+* run FOLDER [MEMORY]: run the command with both, and print the duration, the peak memory and the disk space. A fake of
+  AWS returns the versions and rows of the keys with planted differences. The benchmark fails if the command does not
+  report exactly the planted differences.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:indexer"
 TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/objects"
 PER_FILE = 500_000
-"""Number of versions or rows of each data file."""
+"""Maximum number of versions or rows in each data file."""
 TIME = "strftime({0}, '%Y-%m-%dT%H:%M:%S.') || lpad(CAST(millisecond({0}) % 1000 AS VARCHAR), 3, '0') || 'Z'"
 TEXTS = ("object_id", "version_id", "bucket", "key", "filename", "extension", "etag", "content_type", "storage_class")
 ROW = {
@@ -53,14 +53,14 @@ ROW = {
     "upload_day": ("S", "CAST(upload_day AS VARCHAR)"),
     "size_bytes": ("N", "CAST(size_bytes AS VARCHAR)"),
 }
-"""Maps each attribute of a row, except for `delete_marker`, to its type in DynamoDB and its SQL expression."""
+"""Maps each row attribute, except `delete_marker`, to its DynamoDB type and the SQL expression of its value."""
 
 
 def write(folder: Path) -> None:
-    """Write the files of the inventory and of the export.
+    """Write the data files and manifests of the inventory and of the table export.
 
     Args:
-        folder: folder with the files of `benchmarks.inventory`.
+        folder: folder with the files that `benchmarks.inventory` has written.
     """
     with Engine(spill=folder / "spill") as engine:
         _write_inventory(engine, folder)
@@ -71,8 +71,8 @@ def write(folder: Path) -> None:
 
 
 def _parts(engine: Engine, source: Path) -> Iterator[tuple[int, str, int]]:
-    """Yield the number, the SQL source and the number of rows of each data file."""
-    [(rows,)] = engine.rows(f"SELECT count(*) FROM {parquet(source)}")  # noqa: S608  no value of a user
+    """Divide a Parquet file into data files. Yield the number, the SQL source and the row count of each."""
+    [(rows,)] = engine.rows(f"SELECT count(*) FROM {parquet(source)}")  # noqa: S608  the SQL text contains no values of users
     for number, first in enumerate(range(0, rows, PER_FILE)):
         last = min(first + PER_FILE, rows)
         numbered = parquet(source, options=", file_row_number = true")
@@ -93,7 +93,7 @@ def _write_inventory(engine: Engine, folder: Path) -> None:
     files = []
     for number, source, _ in _parts(engine, folder / "inventory.parquet"):
         path = base / "data" / f"{number:032x}.parquet"
-        query = f"SELECT {columns} FROM {source}"  # noqa: S608  no value of a user
+        query = f"SELECT {columns} FROM {source}"  # noqa: S608  the SQL text contains no values of users
         engine.execute(f"COPY ({query}) TO {literal(path)} (FORMAT parquet, COMPRESSION snappy)")
         content = path.read_bytes()
         checksum = md5(content, usedforsecurity=False).hexdigest()
@@ -123,7 +123,7 @@ def _write_export(engine: Engine, folder: Path) -> None:
     for number, source, rows in _parts(engine, folder / "objects.parquet"):
         path = export / DATA / f"{number:032x}.json.gz"
         form = "FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\t', COMPRESSION gzip"
-        engine.execute(f"COPY (SELECT {line} FROM {source}) TO {literal(path)} ({form})")  # noqa: S608  as above
+        engine.execute(f"COPY (SELECT {line} FROM {source}) TO {literal(path)} ({form})")  # noqa: S608  the SQL text contains no values of users
         checksum = base64.b64encode(md5(path.read_bytes(), usedforsecurity=False).digest()).decode()
         files.append(DataFile(key=f"{DATA}/{path.name}", items=rows, md5=checksum))
     total = sum(each.items for each in files)
@@ -131,10 +131,10 @@ def _write_export(engine: Engine, folder: Path) -> None:
 
 
 class State(Aws):
-    """Fake of AWS with the versions and rows of all keys that have a planted difference.
+    """Fake of `Aws` that returns the versions and rows of all keys with planted differences.
 
     Args:
-        folder: folder with the files of `benchmarks.inventory`.
+        folder: folder with the files that `benchmarks.inventory` has written.
         numbers: numbers of the versions with a planted difference.
     """
 
@@ -146,7 +146,7 @@ class State(Aws):
         keys = ", ".join(str(each) for each in sorted({number // 3 for number in numbers}))
         with Engine(spill=folder / "spill") as engine:
             names = "key, version_id, uploaded_at, delete_marker, size_bytes, etag, storage_class"
-            query = f"SELECT {names} FROM read_parquet(?) WHERE {part.format('key')} IN ({keys})"  # noqa: S608  as above
+            query = f"SELECT {names} FROM read_parquet(?) WHERE {part.format('key')} IN ({keys})"  # noqa: S608  the SQL text contains no values of users
             for key, version_id, created, marker, size, etag, storage_class in engine.rows(
                 query, [str(folder / "inventory.parquet")]
             ):
@@ -162,66 +162,66 @@ class State(Aws):
                     )
                 )
             attributes = (*ROW, "delete_marker")
-            query = f"SELECT {', '.join(attributes)} FROM read_parquet(?) WHERE {part.format('object_id')} IN ({keys})"  # noqa: S608  as above
+            query = f"SELECT {', '.join(attributes)} FROM read_parquet(?) WHERE {part.format('object_id')} IN ({keys})"  # noqa: S608  the SQL text contains no values of users
             for values in engine.rows(query, [str(folder / "objects.parquet")]):
                 row = {
                     name: _python(value) for name, value in zip(attributes, values, strict=True) if value is not None
                 }
                 self._rows[row["object_id"]].append({name: value for name, value in row.items() if value is not False})
 
-    def parameter(self, name: str) -> str | None:  # noqa: ARG002  the parameters of `Aws`
-        """Return that there is no settings document, so that the command compares no settings."""
+    def parameter(self, name: str) -> str | None:  # noqa: ARG002  overrides a method of `Aws`
+        """Return no settings document, so that the audit does not compare the settings of the stack."""
         return None
 
     def find_function(self, name: str) -> Mapping[str, Any] | None:
         """Return the configuration of the indexer."""
         return self.function_configuration(name)
 
-    def function_configuration(self, function: str) -> Mapping[str, Any]:  # noqa: ARG002  as above
+    def function_configuration(self, function: str) -> Mapping[str, Any]:  # noqa: ARG002  overrides a method of `Aws`
         """Return the configuration of the indexer."""
         variables = {BUCKET_VARIABLE: "uploads", TABLE_VARIABLE: "objects"}
         return {"FunctionName": "indexer", "FunctionArn": FUNCTION, "Environment": {"Variables": variables}}
 
-    def failure_destination(self, function: str) -> str | None:  # noqa: ARG002  as above
-        """Return that the indexer has no failure queue."""
+    def failure_destination(self, function: str) -> str | None:  # noqa: ARG002  overrides a method of `Aws`
+        """Return None, because the fake indexer has no failure queue."""
         return None
 
     def require_bucket_owner(self, account: str) -> None:
-        """Accept the owner of the bucket."""
+        """Accept every account as the owner of the bucket."""
 
-    def notifications(self, bucket: str) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002  as above
-        """Return a notification without a filter."""
+    def notifications(self, bucket: str) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002  overrides a method of `Aws`
+        """Return a bucket notification without a key filter."""
         return [{"LambdaFunctionArn": FUNCTION, "Events": ["s3:ObjectCreated:*"]}]
 
-    def capacity(self, table: str) -> Capacity:  # noqa: ARG002  as above
+    def capacity(self, table: str) -> Capacity:  # noqa: ARG002  overrides a method of `Aws`
         """Return the capacity of an on-demand table."""
         return Capacity(read=None, write=None)
 
-    def inventory_configuration(self, bucket: str, owner: str, identifier: str) -> Mapping[str, Any] | None:  # noqa: ARG002  as above
-        """Return a configuration without a filter."""
+    def inventory_configuration(self, bucket: str, owner: str, identifier: str) -> Mapping[str, Any] | None:  # noqa: ARG002  overrides a method of `Aws`
+        """Return an inventory configuration without a filter."""
         return {"IncludedObjectVersions": "All"}
 
-    def table_size(self, table: str) -> TableSize:  # noqa: ARG002  as above
-        """Return the name of the table, which is that of the export."""
+    def table_size(self, table: str) -> TableSize:  # noqa: ARG002  overrides a method of `Aws`
+        """Return the ARN of the table, which is also in the manifest of the export."""
         return TableSize(arn=TABLE, size_bytes=0, items=0)
 
-    def versions(self, bucket: str, *, prefix: str = "", after: str = "", page: int = 1000) -> Iterator[Version]:  # noqa: ARG002  as above
-        """Return the versions of one key, which is `prefix`; no versions without a prefix."""
+    def versions(self, bucket: str, *, prefix: str = "", after: str = "", page: int = 1000) -> Iterator[Version]:  # noqa: ARG002  overrides a method of `Aws`
+        """Return the versions of the object key `prefix`; no versions if the prefix is empty."""
         return iter(self._versions[prefix])
 
     def query_rows(
         self,
-        table: str,  # noqa: ARG002  as above
+        table: str,  # noqa: ARG002  overrides a method of `Aws`
         object_id: str,
         *,
-        consistent: bool = False,  # noqa: ARG002  as above
-        heads: bool = False,  # noqa: ARG002  as above
+        consistent: bool = False,  # noqa: ARG002  overrides a method of `Aws`
+        heads: bool = False,  # noqa: ARG002  overrides a method of `Aws`
     ) -> Iterator[Page]:
-        """Yield the rows of one key."""
+        """Yield one page with the rows of an object key."""
         yield Page(rows=tuple(self._rows[object_id]), units=0.5)
 
-    def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:  # noqa: ARG002  as above
-        """Return the response to a HEAD request for a version."""
+    def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:  # noqa: ARG002  overrides a method of `Aws`
+        """Return the response to a HEAD request for an object version."""
         [version] = (each for each in self._versions[key] if each.version_id == version_id)
         return {
             "ContentLength": version.size,
@@ -232,15 +232,15 @@ class State(Aws):
         }
 
 
-def _python(value: Any) -> Any:  # noqa: ANN401  a value of DuckDB
-    """Return a value of a row as the indexer writes it."""
+def _python(value: Any) -> Any:  # noqa: ANN401  DuckDB returns values of any type
+    """Convert a value from DuckDB to the format in which the indexer writes row attributes."""
     if isinstance(value, datetime):
         return format_time(value.replace(tzinfo=UTC))
     return value if isinstance(value, bool | int | str) else str(value)
 
 
 def run(folder: Path, memory: str) -> None:
-    """Run the command, and print the results.
+    """Run `audit --from-inventory` with the written files, and print the results.
 
     Args:
         folder: folder with the files that `write` has written.
@@ -268,7 +268,7 @@ def run(folder: Path, memory: str) -> None:
         f"({before:,.0f} MB before), peak size of the cache folder {disk.peak / 1e6:,.0f} MB"
     )
     false = sum(count for each, count in found.items() if each not in planted)
-    print(f"planted: {len(planted):,}, found: {found.total():,}, false: {false:,}")  # noqa: T201  as above
+    print(f"planted: {len(planted):,}, found: {found.total():,}, false: {false:,}")  # noqa: T201  the result of the benchmark
     for each, name in planted.items():
         if found[each] != 1:
             sys.exit(f"the difference {name!r} of version number {each} was reported {found[each]} times")
@@ -277,7 +277,7 @@ def run(folder: Path, memory: str) -> None:
 
 
 def _number(key: str, version_id: str) -> int:
-    """Return the number of a version, which its version ID contains; a version `null` is the first one of its key."""
+    """Return the number of a version. Its version ID contains it; the ID `null` belongs to a key's first version."""
     digits = re.search(r"part-(\d+)", key)
     assert digits
     return 3 * int(digits[1]) if version_id == "null" else int(version_id[-10:])

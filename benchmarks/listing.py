@@ -1,4 +1,4 @@
-"""Benchmark of the listing of object versions with different numbers of concurrent requests."""
+"""Benchmark: lists the object versions of a bucket with different numbers of concurrent requests."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ WORKERS = (8, 16, 4, 1)
 BASE = "1 worker"
 VERSIONS, PAGE = 50_000, 1000
 FEW_VERSIONS = 5_000
-# The emulator's bucket is smaller, so its pages are smaller, too: both listings then have a similar number of pages.
+# The emulator's bucket is smaller than the stub's. Smaller pages give a similar number of requests.
 EMULATED_VERSIONS, EMULATED_PAGE = 3_000, 100
-AT_MOST = 0.5  # goal for the duration with eight requests, as a ratio to one request
-AT_MOST_FOR_FEW = 1.2  # the same goal for FEW_VERSIONS
+AT_MOST = 0.5  # Goal: a listing with eight concurrent requests takes at most half of the time of a listing with one.
+AT_MOST_FOR_FEW = 1.2  # Goal for a bucket with FEW_VERSIONS, which has too few pages to divide.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 
 
 @dataclass
 class Listings:
-    """Listings of one bucket.
+    """Measures listings of one bucket.
 
     Attributes:
-        aws: the AWS calls.
+        aws: client for the AWS calls.
         bucket: name of the bucket.
         versions: number of versions in the bucket.
         page: number of versions per request.
-        cpu: CPU seconds of this process by number of workers, one per listing.
+        cpu: maps the number of workers to the CPU seconds that this process used for each listing.
     """
 
     aws: Aws
@@ -52,10 +52,10 @@ class Listings:
     cpu: dict[int, list[float]] = field(default_factory=dict)
 
     def seconds(self, workers: int) -> float:
-        """List the bucket, and return the elapsed seconds.
+        """List the bucket once, and return the duration in seconds.
 
         Raises:
-            RuntimeError: the number of versions is wrong.
+            RuntimeError: the listing does not contain all versions.
         """
         begun, cpu = time.monotonic(), time.process_time()
         listed = self.aws.versions_in_any_order(self.bucket, workers=workers, page=self.page)
@@ -66,12 +66,12 @@ class Listings:
         return time.monotonic() - begun
 
     def compare(self, where: str, *, rounds: int, at_most: float = AT_MOST) -> tuple[Comparison, Table]:
-        """Compare listings with different numbers of workers, and return the durations and the speeds.
+        """Measure listings with different numbers of workers. Return their durations, and a table of their speeds.
 
         Args:
-            where: name of the server, for the report.
-            rounds: number of measurements of each number of workers.
-            at_most: goal for the first number of workers, as a ratio to one worker.
+            where: description of the server, for the report.
+            rounds: number of listings for each number of workers.
+            at_most: goal for the first number of workers, as a ratio to the duration with one worker.
         """
         turns = interleave({_name(each): partial(self.seconds, each) for each in WORKERS}, rounds=rounds)
         what = f"listing of {self.versions:,} versions, {where}"
@@ -87,11 +87,11 @@ class Listings:
 
 
 def listing(*, rounds: int, versions: int = VERSIONS) -> Iterator[Result]:
-    """Compare listings of a server with the latency of S3, and of the embedded emulator.
+    """Measure listings of a stub server with the latency of S3, and of the embedded emulator.
 
     Args:
-        rounds: number of measurements of each number of workers.
-        versions: number of versions in the bucket of the server with the latency of S3.
+        rounds: number of listings for each number of workers.
+        versions: number of versions in the bucket of the stub server.
     """
     with _stub(versions) as environment, patch.dict(os.environ, environment):
         listings = Listings(Aws.connect(), "uploads", versions, PAGE)
@@ -99,7 +99,7 @@ def listing(*, rounds: int, versions: int = VERSIONS) -> Iterator[Result]:
     with _stub(FEW_VERSIONS) as environment, patch.dict(os.environ, environment):
         listings = Listings(Aws.connect(), "uploads", FEW_VERSIONS, PAGE)
         yield from listings.compare("with the latency of S3", rounds=rounds, at_most=AT_MOST_FOR_FEW)
-    from localstack.emulators.emulator import start  # noqa: PLC0415  Pulumi takes a second, and 200 MB
+    from localstack.emulators.emulator import start  # noqa: PLC0415  importing Pulumi needs a second and 200 MB
 
     with start("embedded") as emulator:
         s3 = emulator.client("s3")
@@ -109,13 +109,13 @@ def listing(*, rounds: int, versions: int = VERSIONS) -> Iterator[Result]:
             deque(pool.map(lambda key: s3.put_object(Bucket="listing", Key=key, Body=b"x"), names), maxlen=0)
         with patch.dict(os.environ, emulator.environment()):
             listings = Listings(Aws.connect(), "listing", EMULATED_VERSIONS, EMULATED_PAGE)
-        # The emulator is one process without latency, so concurrent requests are not expected to be faster.
+        # Only the speeds are reported: the emulator is one process, so concurrent requests need not be faster.
         yield listings.compare("embedded emulator", rounds=rounds)[1]
 
 
 @contextmanager
 def _stub(versions: int) -> Iterator[Mapping[str, str]]:
-    """Context manager: run `listing_stub.py` in a process, and return the environment variables of its clients."""
+    """Context manager that runs `listing_stub.py` in a process, and yields environment variables for its clients."""
     command = [sys.executable, "-m", "benchmarks.listing_stub", str(versions)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own arguments
         try:

@@ -1,9 +1,9 @@
-"""Fake of S3 that returns lists of object versions with the latency of S3.
+"""Server that responds to ListObjectVersions with the latency of S3.
 
-`python -m benchmarks.listing_stub NUMBER` prints its TCP port, and exits at the end of stdin. The bucket has NUMBER
-keys with one version each, in folders of different sizes.
+`python -m benchmarks.listing_stub NUMBER` prints the TCP port of the server, and exits when stdin is closed. The bucket
+has NUMBER keys with one version each, in folders of different sizes.
 
-The latency of a page of 1,000 versions is 250 ms. Measured values of S3 are 200 ms
+A page of 1,000 versions takes 250 ms. Published measurements of S3 are 200 ms
 (https://github.com/aws/aws-sdk-cpp/issues/369) and 300 ms (https://github.com/ClickHouse/ClickHouse/issues/65572).
 """
 
@@ -26,7 +26,7 @@ HEAD = (
 
 
 def keys(number: int) -> list[str]:
-    """Return object keys in S3's order: nine tenths in folders of days, of which the last has half of them."""
+    """Return sorted object keys in folders of different sizes. The folder of the last day has almost half of them."""
     found = [f"images/{each * 2_654_435_761 % 2**32:08x}.jpg" for each in range(number // 10)]
     for each in range(number - len(found)):
         day = DAYS if each % 2 else each // 2 % DAYS + 1
@@ -35,17 +35,17 @@ def keys(number: int) -> list[str]:
 
 
 def serve(number: int) -> ThreadingHTTPServer:
-    """Return a server for a bucket with a number of keys, which listens on a free port."""
+    """Return a server that listens on a free port and lists a bucket with a number of keys."""
     names = keys(number)
     versions = [_version(name, each).encode() for each, name in enumerate(names)]
 
     class Stub(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
-        wbufsize = -1  # buffered output, so that HTTP headers and body are sent in one packet
+        wbufsize = -1  # With buffered output, HTTP headers and body are sent in one packet.
 
         def do_GET(self) -> None:
-            """Respond to ListObjectVersions."""
+            """Respond to a ListObjectVersions request after the latency of S3."""
             query = parse_qs(urlsplit(self.path).query)
             first = bisect_right(names, query.get("key-marker", [""])[0])
             last = min(first + int(query["max-keys"][0]), len(names))
@@ -75,7 +75,7 @@ def _version_id(number: int) -> str:
 
 
 def _version(key: str, number: int) -> str:
-    """Return the element of a version with all fields that S3 returns."""
+    """Return the XML element of an object version, with all fields that S3 returns."""
     fields: dict[str, Any] = {
         "Key": quote(key),
         "VersionId": _version_id(number),
@@ -92,7 +92,7 @@ def _version(key: str, number: int) -> str:
 
 
 def main() -> None:
-    """Run the server until the end of stdin."""
+    """Run the server until stdin is closed."""
     server = serve(int(sys.argv[1]))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdout.write(f"{server.server_address[1]}\n")

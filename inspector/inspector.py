@@ -15,9 +15,9 @@ from inspector.sandbox import FILE_SECONDS
 from inspector.storage import EmptyObjectError, UnavailableObjectError
 from inspector.stream import StreamRecord, parse_stream_record, records_of
 from lambda_common.attributes import attribute_value
-from lambda_common.calls import Calls
-from lambda_common.errors import MalformedError, PermanentError, Reason, RecordError, TapStackError
-from lambda_common.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
+from lambda_common.calls import Calls, record_deadline
+from lambda_common.errors import MalformedError, RecordError, TapStackError, internal_error
+from lambda_common.retry import RESERVE_SECONDS
 
 if TYPE_CHECKING:
     from inspector.facts import Content
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from lambda_common.attributes import Attributes
 
 Response = dict[str, list[dict[str, str]]]
-
-# Most records require one GetObject and one UpdateItem request.
-CALLS_PER_RECORD = 2
 
 
 class InspectionError(TapStackError):
@@ -61,9 +58,7 @@ class Inspector:
     def handle(self, event: object, *, request_id: str, deadline: float) -> Response:
         """Inspect the object of every record of a batch.
 
-        The time budget of a record is an equal part of the remaining time, so that a record whose calls hang does not
-        use the time of the other records. The budget always allows two calls. The parsers of the last file may use
-        FILE_SECONDS after the last call, so no budget includes this time.
+        The parsers of the last file may use FILE_SECONDS after the last call, so no time budget includes this time.
 
         Args:
             event: batch of records of a DynamoDB stream, as JSON values.
@@ -86,11 +81,10 @@ class Inspector:
                 raise InspectionError(str(error)) from error
             if not records:
                 batch.note("an event without records received: there is nothing to inspect")
-            outcomes = []
+            outcomes, end = [], deadline - RESERVE_SECONDS - FILE_SECONDS
             for index, raw in enumerate(records):
-                remaining = deadline - RESERVE_SECONDS - FILE_SECONDS - self.clock()
-                equal_part = max(remaining / (len(records) - index), CALLS_PER_RECORD * ATTEMPT_SECONDS)
-                calls = InspectionCalls(invocation=batch, deadline=self.clock() + min(remaining, equal_part))
+                record_end = record_deadline(end, now=self.clock(), records=len(records) - index)
+                calls = InspectionCalls(invocation=batch, deadline=record_end)
                 record = parse_stream_record(raw, index=index)
                 outcomes.append(self._inspect_record(record, calls, batch, request_id))
             return _response(outcomes)
@@ -109,9 +103,7 @@ class Inspector:
             except RecordError as failure:
                 result, error = InspectionResult.FAILED, failure
             except Exception as bug:  # noqa: BLE001 - a bug fails one record, and the other records are processed
-                result = InspectionResult.FAILED
-                error = PermanentError(f"{type(bug).__name__}: {bug}", reason=Reason.INTERNAL)
-                error.__cause__ = bug
+                result, error = InspectionResult.FAILED, internal_error(bug)
             if result is InspectionResult.INSPECTED and row and row.upload_time and not record.direct:
                 # The clocks of S3 and Lambda may differ slightly, so a negative delay is reported as zero.
                 delay = max(0.0, (self.now() - row.upload_time).total_seconds() * 1000)

@@ -16,7 +16,6 @@ from inspector.outcome import InspectionResult
 from inspector.stream import NULL_VERSION
 from lambda_common.attributes import attribute_value
 from lambda_common.calls import Caller
-from lambda_common.clients import create_clients
 from lambda_common.errors import Reason, TransientError
 from lambda_common.retry import RetryPolicy, is_kms_denial, needs_customer_key
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from inspector.stream import StreamRow
     from lambda_common.attributes import Attributes
     from lambda_common.calls import Calls
-    from lambda_common.settings import FunctionSettings
 
 # The inspector waits longer than the indexer before its first retry, so that the indexer gets the write units of a busy
 # table first.
@@ -66,17 +64,7 @@ class ObjectRange(NamedTuple):
 class ContentStorage(Caller):
     """Reads ranges of object versions from S3 buckets, and writes content to the rows of a DynamoDB table."""
 
-    s3: Any  # Botocore creates client methods at run time, so they have no static types.
-    dynamodb: Any
-    bucket_name: str  # bucket of the stack; the inspector has the permission to decrypt all its objects
-    table_name: str
     policy: RetryPolicy = INSPECTOR_POLICY
-
-    @classmethod
-    def connect(cls, settings: FunctionSettings) -> ContentStorage:
-        """Create the S3 and DynamoDB clients, without a connection. This takes 0.25 s of CPU time."""
-        s3, dynamodb = create_clients()
-        return cls(s3=s3, dynamodb=dynamodb, bucket_name=settings.bucket_name, table_name=settings.table_name)
 
     def read(self, row: StreamRow, offset: int, length: int, calls: Calls) -> ObjectRange:
         """Return a range of the object that a row describes.

@@ -18,8 +18,9 @@ from lambda_code.head_result import DeleteMarker, Unreadable
 from lambda_code.outcome import Outcome, Result
 from lambda_code.storage import RecordCalls, Storage
 from lambda_code.update import CUSTOMER_KEY, DELETION_ATTRIBUTES
-from lambda_common.errors import PermanentError, Reason, RecordError
-from lambda_common.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
+from lambda_common.calls import record_deadline
+from lambda_common.errors import RecordError, internal_error
+from lambda_common.retry import RESERVE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from lambda_code.telemetry import Invocation, Telemetry
     from lambda_code.update import Update
     from lambda_common.attributes import Attributes
-
-# A record requires one HeadObject and one UpdateItem request. The version ID `null` may require two more requests.
-CALLS_PER_RECORD = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +44,7 @@ class Indexer:
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     def handle(self, event: object, *, request_id: str, deadline: float) -> dict[str, int]:
-        """Index every record of an event.
-
-        The time budget of a record is an equal part of the remaining time, so that a record whose calls hang does not
-        use the time of the other records. The budget always allows two calls, because an event with many records would
-        otherwise fail without any call. Rejected records are reported last.
+        """Index every record of an event. Rejected records are reported last.
 
         Args:
             event: the S3 event notification, or the S3 event from EventBridge, as JSON values.
@@ -71,11 +65,10 @@ class Indexer:
                 return {}
             parsed = parse_event(event, buckets=self.buckets)
             records = [each for each in parsed if isinstance(each, Record)]
-            outcomes = []
+            outcomes, end = [], deadline - RESERVE_SECONDS
             for number, record in enumerate(records):
-                remaining = deadline - RESERVE_SECONDS - self.clock()
-                equal_part = max(remaining / (len(records) - number), CALLS_PER_RECORD * ATTEMPT_SECONDS)
-                calls = RecordCalls(invocation=invocation, deadline=self.clock() + min(remaining, equal_part))
+                record_end = record_deadline(end, now=self.clock(), records=len(records) - number)
+                calls = RecordCalls(invocation=invocation, deadline=record_end)
                 outcomes.append(self._index_record(record, calls, request_id))
             outcomes += [
                 _report_rejected(each, invocation, request_id) for each in parsed if isinstance(each, Rejected)
@@ -97,8 +90,7 @@ class Indexer:
             except RecordError as failure:
                 result, error = Result.FAILED, failure
             except Exception as bug:  # noqa: BLE001 - a bug fails one record, and is raised after the last record
-                result, error = Result.FAILED, PermanentError(f"{type(bug).__name__}: {bug}", reason=Reason.INTERNAL)
-                error.__cause__ = bug
+                result, error = Result.FAILED, internal_error(bug)
             # The time of an event without a version ID may be unrelated to the current version, which is then indexed.
             same_version = version_id in (record.version_id, NULL_VERSION)
             if result is Result.INDEXED and record.event_time and same_version and record.measured:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from lambda_code.head_result import DeleteMarker, Unreadable
 from lambda_code.update import CUSTOMER_KEY, KMS_KEY
 from lambda_common.calls import Caller, Calls
-from lambda_common.clients import create_clients, parse_http_time
+from lambda_common.clients import parse_http_time
 from lambda_common.errors import PermanentError, Reason, TransientError
 from lambda_common.retry import is_kms_denial, needs_customer_key
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lambda_code.head_result import HeadResult
-    from lambda_code.settings import Settings
     from lambda_code.telemetry import Invocation
     from lambda_code.update import Update
 
@@ -45,17 +44,6 @@ class RecordCalls(Calls):
 @dataclass(frozen=True, kw_only=True)
 class Storage(Caller):
     """Reads object versions from S3 buckets, and writes rows to a DynamoDB table."""
-
-    s3: Any  # Botocore creates client methods at run time, so they have no static types.
-    dynamodb: Any
-    bucket_name: str  # bucket of the stack; the indexer has the permission to decrypt all its objects
-    table_name: str
-
-    @classmethod
-    def connect(cls, settings: Settings) -> Storage:
-        """Create the S3 and DynamoDB clients, without a connection. This takes 0.25 s of CPU time."""
-        s3, dynamodb = create_clients()
-        return cls(s3=s3, dynamodb=dynamodb, bucket_name=settings.bucket_name, table_name=settings.table_name)
 
     def head(
         self, bucket: str, key: str, version_id: str | None, calls: RecordCalls, *, checksum: bool = True

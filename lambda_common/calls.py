@@ -6,16 +6,38 @@ import random
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from lambda_common.retry import DEFAULT_POLICY, RetryPolicy, call_with_retry
+from lambda_common.clients import create_clients
+from lambda_common.retry import ATTEMPT_SECONDS, DEFAULT_POLICY, RetryPolicy, call_with_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
+    from lambda_common.settings import FunctionSettings
     from lambda_common.telemetry import InvocationTelemetry
 
 T = TypeVar("T")
+
+# Most records require one request to S3 and one UpdateItem request. A version ID `null` may require two more requests.
+CALLS_PER_RECORD = 2
+
+
+def record_deadline(end: float, *, now: float, records: int) -> float:
+    """Return the time at which the last AWS call of the next record must have ended.
+
+    The time budget of a record is an equal part of the remaining time, so that a record whose calls hang does not use
+    the time of the other records. The budget always allows two calls, because an event with many records would
+    otherwise fail without any call.
+
+    Args:
+        end: time at which the last AWS call of all records must have ended, in seconds.
+        now: current time, in seconds.
+        records: number of the remaining records, including the next record.
+    """
+    remaining = end - now
+    return now + min(remaining, max(remaining / records, CALLS_PER_RECORD * ATTEMPT_SECONDS))
 
 
 @dataclass(kw_only=True)
@@ -33,10 +55,20 @@ class Calls:
 class Caller:
     """Base class of the storage of a function: makes AWS calls with deadline, retries and measurements."""
 
+    s3: Any  # Botocore creates client methods at run time, so they have no static types.
+    dynamodb: Any
+    bucket_name: str  # bucket of the stack; the function has the permission to decrypt all its objects
+    table_name: str
     clock: Callable[[], float] = time.monotonic  # seconds
     sleep: Callable[[float], None] = time.sleep
     rng: Callable[[], float] = random.random
     policy: RetryPolicy = DEFAULT_POLICY
+
+    @classmethod
+    def connect(cls, settings: FunctionSettings) -> Self:
+        """Create the S3 and DynamoDB clients, without a connection. This takes 0.25 s of CPU time."""
+        s3, dynamodb = create_clients()
+        return cls(s3=s3, dynamodb=dynamodb, bucket_name=settings.bucket_name, table_name=settings.table_name)
 
     def call(
         self, service: str, operation: str, attempt: Callable[[], T], calls: Calls, *, measured_as: str | None = None

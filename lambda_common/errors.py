@@ -45,6 +45,13 @@ class PermanentError(RecordError):
     """Error that another attempt would not resolve, so the record fails immediately."""
 
 
+def internal_error(bug: Exception) -> PermanentError:
+    """Return the error of a record that failed because of an unexpected exception, with the exception as its cause."""
+    error = PermanentError(f"{type(bug).__name__}: {bug}", reason=Reason.INTERNAL)
+    error.__cause__ = bug
+    return error
+
+
 class TransientError(RecordError):
     """Error that a later retry may resolve. The current invocation has no time or attempts left for a retry."""
 

@@ -44,7 +44,7 @@ GRACE = 10.0
 """Seconds between the two comparisons of a row. The indexer usually writes a row within two seconds of the upload.
 Lambda retries a failed event only after a minute, so the audit reports the row of such an event as missing."""
 
-SMALL_PAGE = 50  # a larger page for the versions of one key would only contain more versions of other keys
+SMALL_PAGE = 50  # page size to list one key: a larger page would contain other keys
 TOOL = "audit"
 
 ListedKey = tuple[str, tuple[Version, ...]]
@@ -91,7 +91,7 @@ class Audit:
         self._now = now
         self._reads = RateLimiter(default_read_rate(capacity), clock=clock, sleep=sleep)
         self._sends = RateLimiter(default_event_rate(capacity), clock=clock, sleep=sleep)
-        self._limit = datetime.max.replace(tzinfo=UTC)  # An inventory contains all versions before this time.
+        self._limit = datetime.max.replace(tzinfo=UTC)  # The inventory must contain all versions before this time.
         self._listed = Digests()
         self._differing: dict[str, set[str]] = {}  # Maps object keys to IDs of versions that differ from their rows.
 
@@ -107,7 +107,7 @@ class Audit:
 
     def compare_keys(self, progress: Progress) -> None:
         """List the bucket, and compare every key with its rows."""
-        with progress.step("listing and rows") as advance:
+        with progress.step("compare keys with rows") as advance:
             for (key, versions), compared in map_in_order(self._compare_key, self._keys()):
                 self._record(key, versions, compared)
                 advance(len(versions))
@@ -121,7 +121,7 @@ class Audit:
         """
         audits = {each.bucket: each for each in (self, *others)}
         prefix = "" if others else self._object_id(self._prefix)
-        with progress.step("scan of the table") as advance:
+        with progress.step("scan the table") as advance:
             for row in self._read(self._aws.scan_rows(self._target.table, prefix=prefix)):
                 bucket, _, key = row["object_id"].partition("/")
                 if bucket in audits:
@@ -138,10 +138,10 @@ class Audit:
         self._recheck(progress)
 
     def confirm(self, comparison: Comparison, progress: Progress) -> None:
-        """Report the differences of a comparison with an inventory that exist now, and add its counts.
+        """Compare the candidates of an inventory comparison again, and report the differences that still exist.
 
         Args:
-            comparison: the differences between the inventory and the rows, which are older than any pending event.
+            comparison: candidates for differences between the inventory and the rows, older than pending events.
             progress: the display of the progress.
         """
         if text := comparison.duration(self._reads.per_second):
@@ -181,7 +181,7 @@ class Audit:
 
     def _compare_sampled(self, version: Version) -> ComparedKey:
         rows = list(self._read(self._aws.query_rows(self._target.table, self._object_id(version.key), heads=True)))
-        # The step "listing and rows" has recorded differences from the list of versions.
+        # The step "compare keys with rows" has recorded differences from the list of versions.
         found = compare(self._target.bucket, version.key, [version], rows)
         return self._with_heads([version], rows, [each for each in found if each.version_id == version.version_id])
 

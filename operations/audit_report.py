@@ -1,4 +1,4 @@
-"""Results of an audit, and of the comparison of one object key."""
+"""Data classes for the results of an audit and of the comparison of one object key."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Counts:
-    """Numbers of compared and omitted versions and rows.
+    """Numbers of object versions and rows that an audit compared or omitted.
 
     Attributes:
         keys: compared object keys.
         versions: compared object versions, without delete markers.
         markers: compared delete markers.
-        not_indexed: versions and markers whose key does not match the filter of the bucket notification.
-        too_young: versions, markers and rows that were not compared, because an inventory may lack their changes.
-        rows: rows of the bucket.
+        not_indexed: versions and delete markers that the filter of the bucket notification excludes.
+        too_young: versions, delete markers and rows that are too new for a comparison with the inventory.
+        rows: rows of the bucket in the table.
         without_content: rows of existing objects whose content the inspector has not described.
     """
 
@@ -37,12 +37,12 @@ class AuditReport(Counts):
     """The results of an audit.
 
     Attributes:
-        unlisted: old versions in the bucket that have a row and that the inventory lacks.
+        unlisted: number of versions that the inventory lacks although the bucket and the table contain them.
         heads: object versions whose row was compared with the response of a HEAD request.
         unreadable: object versions for which S3 returned no response to HEAD, because they were deleted or are lost.
         rechecked: versions that differed in the first comparison.
-        findings: differences that remained in the second comparison, in key order.
-        sent: events sent to the indexer.
+        findings: differences that the second comparison confirmed, in key order.
+        sent: number of events that were sent to the indexer.
     """
 
     unlisted: int = 0
@@ -55,13 +55,13 @@ class AuditReport(Counts):
 
 @dataclass
 class ComparedKey:
-    """The result of comparing the versions of one key with their rows.
+    """Result of the comparison of one object key: its versions with their rows.
 
     Attributes:
         findings: the differences.
-        heads: versions compared with the response of a HEAD request.
-        unreadable: versions for which S3 returned no response to HEAD.
-        unlisted: old versions in the bucket that have a row and that the inventory lacks.
+        heads: number of versions that were compared with the response of a HEAD request.
+        unreadable: number of versions for which a HEAD request returned no attributes.
+        unlisted: number of versions that the inventory lacks although the bucket and the table contain them.
     """
 
     findings: list[Finding]

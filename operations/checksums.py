@@ -1,4 +1,4 @@
-"""MD5 checksums of downloaded files."""
+"""Calculates MD5 checksums of downloaded files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from pathlib import Path
 
 
 def md5_digest(path: Path) -> bytes:
-    """Return the MD5 checksum of a file in 16 bytes. The file can be larger than the memory."""
+    """Return the MD5 checksum of a file as 16 bytes. The file may be larger than the memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).digest()

@@ -133,7 +133,7 @@ def _create_tool(
         aws.require_bucket_owner(target.account)
         snapshotter = None
         if options.from_inventory is not None:
-            from operations.inventory.source import Snapshotter  # noqa: PLC0415  it imports DuckDB, see above
+            from operations.inventory.source import Snapshotter  # noqa: PLC0415  this module imports DuckDB, which is slow
             from operations.tools.rows import open_cache  # noqa: PLC0415  see above
 
             snapshotter = Snapshotter(options, aws, target, expected, open_cache(cache))

@@ -99,12 +99,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DifferingKey:
-    """An object key with versions that differ from their rows in a first comparison.
+    """An object key whose versions differed from their rows in a first comparison.
 
     Attributes:
-        versions: IDs of these versions.
+        versions: IDs of the versions that differed.
         heads: IDs of the versions whose difference only a HEAD request can confirm.
-        unlisted: IDs of the versions with a row that an inventory lacks.
+        unlisted: IDs of the versions that have a row, but that the inventory does not list.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Adds the inventory configuration of a stack to an existing bucket."""
+"""Adds the stack's S3 Inventory configuration to an existing bucket."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class InventoryAdoption:
-    """Adds the stack's inventory configuration to a bucket that lacks it.
+    """Implements `adopt --inventory`: adds the stack's S3 Inventory configuration to an existing bucket.
 
     Args:
-        aws: the AWS calls, for the region of the stack.
+        aws: client for AWS calls in the region of the stack.
         target: the deployed stack.
         bucket: name of the existing bucket.
         location: the field `inventory_location` of the settings document.
-        sleep: waits for a number of seconds.
+        sleep: function that waits for a number of seconds.
 
     Attributes:
-        configured: whether the bucket has the configuration.
+        configured: whether the bucket has the inventory configuration.
         sent: whether a request to add the configuration was sent.
-        changed: whether this run added the configuration, and S3 returned it.
+        changed: whether this run added the configuration, and a later read returned it.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class InventoryAdoption:
 
     @property
     def removal_command(self) -> str:
-        """The command of the AWS CLI that removes the configuration, and leaves all others unchanged."""
+        """AWS CLI command that removes only the stack's inventory configuration from the bucket."""
         return (
             f"aws s3api delete-bucket-inventory-configuration --bucket {self._bucket} --id {self._wanted['Id']} "
             f"--expected-bucket-owner {self._account}"
         )
 
     def examine(self) -> bool:
-        """Read the configuration with the ID of the stack, and return whether the bucket has it.
+        """Return whether the bucket has the inventory configuration of the stack.
 
         Raises:
             OperatorError: the configuration cannot be read, or the bucket has another configuration with this ID.
@@ -67,12 +67,12 @@ class InventoryAdoption:
         return self.configured
 
     def apply(self) -> None:
-        """Add the configuration unless the bucket has it. S3 does not change the other configurations of the bucket.
+        """Add the inventory configuration if the bucket lacks it. Other inventory configurations are not changed.
 
         Raises:
             OperatorError: an AWS call failed, or the bucket has another configuration with the ID of the stack.
         """
-        # S3 has no conditional write: a configuration that another writer adds after this read is replaced.
+        # S3 has no conditional write: this call replaces a configuration with the same ID that was added meanwhile.
         if self.examine():
             return
         self.sent = True

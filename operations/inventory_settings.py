@@ -1,4 +1,4 @@
-"""The inventory configuration of a stack, and its comparison with that of a bucket in AWS."""
+"""Defines the S3 Inventory configuration of a stack, and compares it with a bucket's configuration in AWS."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 FIELDS = ("Size", "LastModifiedDate", "StorageClass", "ETag", "EncryptionStatus", "ChecksumAlgorithm")
-"""Optional fields of the inventory, equal to those of the upload bucket's inventory in `tap_stack`."""
+"""Optional fields in the inventories. `tap_stack` configures the same fields for the upload bucket."""
 
 
 def inventory_id(target: Target) -> str:
-    """Return the ID of the stack's inventory configurations: the names of the stack's resources begin with it."""
+    """Return the ID of the stack's inventory configurations: the project and the environment, as in resource names."""
     return target.function.removesuffix("-indexer")
 
 
 def inventory_configuration(target: Target, location: str) -> dict[str, Any]:
-    """Return the inventory configuration of the stack, in the format of the S3 API.
+    """Return the inventory configuration that the stack requires, in the format of the S3 API.
 
     Args:
         target: the deployed stack.
@@ -48,23 +48,23 @@ def inventory_configuration(target: Target, location: str) -> dict[str, Any]:
 
 
 def inventory_differences(actual: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each setting in which an inventory configuration differs from that of the stack.
+    """Yield a text for each setting that differs between two inventory configurations.
 
     Args:
-        actual: the configuration in AWS.
-        wanted: the configuration of the stack.
+        actual: the bucket's configuration in AWS.
+        wanted: the configuration that the stack requires.
     """
     found, expected = _settings(actual), _settings(wanted)
     yield from (f"{name}: {differ(found[name], value)}" for name, value in expected.items() if found[name] != value)
 
 
 def compare_inventory(aws: Aws, expected: ExpectedSettings, report: SettingsReport) -> None:
-    """Compare the inventory configuration of the upload bucket with that of the stack, if the stack has one.
+    """Add a finding for each difference between the upload bucket's inventory configuration and the required one.
 
     Args:
-        aws: the AWS calls, for the region of the stack.
-        expected: the settings document.
-        report: the report, which this function changes.
+        aws: client for AWS calls in the region of the stack.
+        expected: settings document of the stack. Without an inventory location, nothing is compared.
+        report: report to which the findings are added.
 
     Raises:
         OperatorError: the configuration cannot be read.
@@ -83,7 +83,7 @@ def compare_inventory(aws: Aws, expected: ExpectedSettings, report: SettingsRepo
 
 
 def _settings(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of an inventory configuration, without the order of its fields, and without its ID."""
+    """Return the settings of an inventory configuration that are compared, with its optional fields sorted."""
     destination = configuration.get("Destination", {}).get("S3BucketDestination", {})
     return {
         "IsEnabled": configuration.get("IsEnabled"),

@@ -1,4 +1,4 @@
-"""Parses S3's listings of object versions, and the key filters of bucket notifications. Does not call AWS."""
+"""Parses responses of ListObjectVersions, and the key filters of bucket notifications, without AWS calls."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NO_TRIGGER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A version of an object, or a delete marker, as ListObjectVersions returns it.
+    """Object version or delete marker in a response of ListObjectVersions.
 
     Attributes:
         last_modified: time of creation in UTC, in whole seconds.
         marker: whether this is a delete marker, which has no size and no ETag.
         size: size of the object in bytes.
         etag: ETag of the object, without quotes.
-        storage_class: storage class of the object, which a lifecycle transition changes.
+        storage_class: present storage class of the object. A lifecycle transition may have changed it.
     """
 
     key: str
@@ -41,7 +41,7 @@ class Version:
 
 
 def parse_versions(page: Mapping[str, Any]) -> Iterator[Version]:
-    """Yield the versions and delete markers of a ListObjectVersions response in the order of their keys."""
+    """Yield the object versions and delete markers in a ListObjectVersions response, in key order."""
     objects = (
         Version(
             key=each["Key"],
@@ -61,18 +61,18 @@ def parse_versions(page: Mapping[str, Any]) -> Iterator[Version]:
 
 
 def group_by_key(versions: Iterable[Version]) -> Iterator[tuple[str, tuple[Version, ...]]]:
-    """Yield each object key with its versions. The versions must be in the order of their keys."""
+    """Yield each object key with its versions. The argument must be in key order."""
     for key, group in groupby(versions, key=lambda version: version.key):
         yield key, tuple(group)
 
 
 @dataclass(frozen=True)
 class KeyFilter:
-    """The set of object keys for which the bucket notifies the indexer.
+    """Set of the object keys about which the bucket notifies the indexer.
 
     Attributes:
-        rules: pairs of prefix and suffix, of which a key must match one. None if the bucket does not notify the
-            indexer; then the set contains every key.
+        rules: pairs of prefix and suffix. A key must match at least one pair. None if the bucket does not notify the
+            indexer; in this case, the set contains every key.
     """
 
     rules: tuple[tuple[str, str], ...] | None
@@ -94,14 +94,14 @@ class KeyFilter:
         return self.rules is not None
 
     def warnings(self) -> list[str]:
-        """Return a warning if the bucket does not notify the indexer; otherwise an empty list."""
+        """Return a list with a warning if the bucket does not notify the indexer, otherwise an empty list."""
         return [] if self.triggered else [NO_TRIGGER]
 
     def prefixes(self, prefix: str) -> list[str]:
-        """Return prefixes such that each key of the set with a prefix begins with one of them.
+        """Return prefixes that together cover all keys that match the filter and begin with `prefix`.
 
         Args:
-            prefix: beginning of the keys.
+            prefix: prefix of the keys; empty for all keys.
         """
         if self.rules is None:
             return [prefix]
@@ -117,7 +117,7 @@ class KeyFilter:
 
 
 def filter_rules(configuration: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the prefix and the suffix of a notification, URL-encoded as S3 returns them; empty if not set."""
+    """Return the prefix and the suffix of a notification's key filter, URL-encoded. An absent one is empty."""
     rules = configuration.get("Filter", {}).get("Key", {}).get("FilterRules", ())
     values = {rule["Name"].lower(): rule["Value"] for rule in rules}
     return values.get("prefix", ""), values.get("suffix", "")

@@ -1,4 +1,4 @@
-"""Reads manifests with a limit of their size, and writes files that only the user can read."""
+"""Reads manifests up to a size limit, and creates files that only the user can read."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import IO
 from operations.errors import OperatorError
 
 MAX_MANIFEST_BYTES = 256 * 1024 * 1024
-"""Largest size of a manifest: about a million files, each with a line of 200 bytes."""
+"""Maximum size of a manifest in bytes. It is sufficient for about a million files, with 200 bytes for each file."""
 LONGEST_NAME = 200
-"""Number of characters of a file name that a temporary name contains. File systems limit names to 255 bytes."""
+"""Number of characters of a file name that are part of its temporary name. File systems limit names to 255 bytes."""
 
 
 def read_limited(file: IO[bytes], place: str, *, limit: int = MAX_MANIFEST_BYTES) -> bytes:
-    """Return the content of an open file.
+    """Return the content of an open file, up to a size limit.
 
     Args:
-        file: the file.
-        place: its path or URL for the error message.
-        limit: largest size in bytes.
+        file: the open binary file.
+        place: path or URL of the file, for the error message.
+        limit: maximum size in bytes.
 
     Raises:
         OperatorError: the file is larger than the limit.
@@ -35,7 +35,7 @@ def read_limited(file: IO[bytes], place: str, *, limit: int = MAX_MANIFEST_BYTES
 
 
 def read_manifest(path: Path) -> bytes:
-    """Return the content of a manifest.
+    """Return the content of a manifest file.
 
     Args:
         path: path of the manifest.
@@ -49,12 +49,12 @@ def read_manifest(path: Path) -> bytes:
 
 @contextmanager
 def unfinished_file(path: Path) -> Iterator[Path]:
-    """Context manager for a new file beside another one. If the caller does not rename it, it is deleted at the end.
+    """Context manager that creates a temporary file, and deletes it on exit unless the caller has renamed it.
 
-    The name contains random characters, so that no other user can create a link with this name before.
+    The name contains random characters. Otherwise, another user could create a link with this name in advance.
 
     Args:
-        path: path of the finished file.
+        path: path to which the caller renames the file when it is complete.
 
     Yields:
         The path of the unfinished file, which only the user can read.

@@ -64,8 +64,9 @@ def parser() -> argparse.ArgumentParser:
         description="Tools for operators: they compare a deployed stack's DynamoDB table with its S3 bucket, repair "
         "the table, send failed events again, copy rows from a restored backup, prepare existing buckets, run SQL and "
         "reports over the table, and estimate capacity and cost.",
-        notes=f"{ACCESS} Without an option that changes something, they only report. Only export, which selects the "
-        "rows for Athena, and cache need no such option. Each tool has its own --help.",
+        notes=f"{ACCESS} Without an option such as --repair or --apply, the tools change nothing. Two tools need no "
+        "such option: export selects the export that Athena reads, and cache deletes files on this computer. Each tool "
+        "has its own --help.",
         exit_codes={
             OK: "success, and nothing is left to do",
             FINDINGS: "differences, events to send, failed events, rows to copy or obstacles were found",
@@ -93,7 +94,9 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     buckets = parser.add_mutually_exclusive_group()
     _add_bucket(buckets, default="the stack's own bucket")
     buckets.add_argument(
-        "--all-buckets", action="store_true", help="the stack's own bucket and all of existingBuckets, with one scan"
+        "--all-buckets",
+        action="store_true",
+        help="compare the stack's own bucket and all existingBuckets, with one scan of the table",
     )
     add_prefix(parser)
     add_workers(parser)
@@ -135,8 +138,8 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
         "--rate",
         type=rate_of("events"),
         metavar="N",
-        help=f"events per second, or rows with --inspect (default: half of the table's write capacity, or "
-        f"{ON_DEMAND_EVENT_RATE:g} for an on-demand table)",
+        help="maximum events per second, or rows per second with --inspect (default: half of the table's write "
+        f"capacity, or {ON_DEMAND_EVENT_RATE:g} for an on-demand table)",
     )
     parser.add_argument(
         "--start-after",
@@ -146,7 +149,7 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
         help="start after this object key, or with --inspect after this row (BUCKET/KEY?versionId=ID), which an "
         "interrupted run prints",
     )
-    add_workers(parser, note=". --invoke lists in key order, with one request at a time")
+    add_workers(parser, note=". With --invoke, the tool lists in key order with one request at a time")
     parser.add_argument(
         "--inspect",
         action="store_true",
@@ -191,7 +194,7 @@ def _add_restore_rows(parser: argparse.ArgumentParser) -> None:
         "--rate",
         type=rate_of("write units"),
         metavar="N",
-        help="write units per second (default: half of the table's write capacity, or "
+        help="maximum write units per second (default: half of the table's write capacity, or "
         f"{ON_DEMAND_WRITE_RATE:g} for an on-demand table)",
     )
     parser.add_argument(
@@ -266,8 +269,8 @@ TOOLS = (
         add_options=_add_adopt,
         notes=f"{ACCESS} Without --apply, adopt changes nothing.",
         exit_codes={
-            OK: "EventBridge is on, with --inventory the bucket has the inventory configuration, and no obstacle was "
-            "found",
+            OK: "EventBridge is on, and no obstacle was found. With --inventory, the bucket also has the inventory "
+            "configuration",
             FINDINGS: "EventBridge is off, the inventory configuration is missing, an obstacle was found, or another "
             "writer changed the notifications",
         },
@@ -279,7 +282,7 @@ TOOLS = (
         notes=planning.NO_ACCESS,
         exit_codes={
             OK: "no event is lost",
-            FINDINGS: "events would go to the failure queue, or the backlog would only grow",
+            FINDINGS: "events would go to the failure queue, or would arrive faster than the stack can process them",
         },
     ),
     ToolUsage(
@@ -291,7 +294,7 @@ TOOLS = (
     ),
     ToolUsage(
         name="report",
-        summary="report numbers, bytes, types, duplicates and deletions of the objects, and optionally write HTML",
+        summary="summarize the objects: numbers, sizes, types, duplicates and deletions, as text, HTML or JSON",
         add_options=add_report,
         notes=f"{ACCESS} {analytics.NOTES}",
         exit_codes={OK: "success"},

@@ -1,15 +1,15 @@
-"""Lists the object versions of a bucket with concurrent requests, in ranges of keys that idle threads split further.
+"""Lists the object versions of a bucket with concurrent requests, each for a range of keys. Idle threads split ranges.
 
-A listing is one range of keys at first. After some pages, while fewer ranges than threads remain, an idle thread
-searches a boundary in a range: a key that divides the remaining keys of the range. This is the work stealing of
-Google's Dataflux client (https://github.com/googleapis/google-cloud-go/tree/main/storage/dataflux). Dataflux calculates
-boundaries from the characters of keys. This module requests one key after each possible boundary instead, so that both
-parts have keys. A search first finds the shortest prefix of the current key that not all remaining keys have, then a
-middle character after this prefix.
+At first, a listing is one range of keys. After some pages, while there are fewer ranges than threads, an idle thread
+searches for a boundary: a key that divides the unlisted keys of a range into two parts. This method is called work
+stealing. Google's Dataflux client (https://github.com/googleapis/google-cloud-go/tree/main/storage/dataflux) uses it
+too, but calculates boundaries only from the characters of keys. This module also requests one key after a possible
+boundary, which proves that the second part contains keys. A search first finds the shortest prefix of the current key
+that not all unlisted keys share, and then tries a character after this prefix.
 
-A range contains the keys after its start, up to and including its last key. A boundary is the end of one range and the
-start of the next, so that each key belongs to one range, also if keys are added or deleted at the same time. Keys are
-compared as strings: the order of code points is S3's order, that of the keys' UTF-8 bytes.
+A range contains the keys after its start, up to and including its last key. A boundary is the last key of one range and
+the start of the next. Therefore, each key belongs to exactly one range, even if keys are added or deleted during the
+listing. Python compares strings by code points, which is the order of their UTF-8 bytes and therefore S3's order.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from operations.listing import Version
 
 LIST_WORKERS = 8
-"""Default number of concurrent requests. Python parses the pages of about five requests at a time on one core."""
+"""Default number of concurrent list requests. One CPU core can parse the responses of about five requests."""
 MAX_LIST_WORKERS = 64
 UNDIVIDED_PAGES = 4
-"""Number of pages before the first division. A search takes as long as some pages, so it is of no use for fewer."""
+"""Number of pages after which the first range is divided. A search for a boundary takes about as long as some pages."""
 MAX_KEY_BYTES = 1024
 SURROGATES = range(0xD800, 0xE000)
 MAX_CODE_POINT = 0x10FFFF
 SAMPLED_KEYS = 100
-"""Number of keys of a page whose characters are candidates for a boundary."""
+"""Approximate number of keys per page from which characters for boundaries are taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Position in a listing: after the version of a key, or after all versions of the key if `version_id` is empty."""
+    """Position in a listing: after one version of a key. If `version_id` is empty, after all versions of the key."""
 
     key: str = ""
     version_id: str = ""
@@ -46,7 +46,7 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class VersionPage:
-    """One page of a listing.
+    """One page of a list of object versions.
 
     Attributes:
         versions: the versions and delete markers in the order of their keys.
@@ -58,19 +58,19 @@ class VersionPage:
 
 
 Fetch: TypeAlias = Callable[[Marker, int], VersionPage]
-"""Returns the page of at most a number of versions after a marker. It is called in several threads."""
+"""Function that requests the page of versions after a marker. The second argument is the maximum page size."""
 
 
 @dataclass(eq=False)
 class Range:
-    """Keys after `position`, up to and including `last`; without an end if `last` is None.
+    """Range of unlisted keys, from `position` (exclusive) to `last` (inclusive, or None for no end).
 
     Attributes:
-        held: versions of the last listed key, of which the next page can contain more versions.
-        characters: sorted characters of listed keys; empty before the first page.
+        held: versions of the last listed key, which are kept back because the next page may contain more of them.
+        characters: sorted characters of the listed keys; empty before the first page.
         busy: whether a request for the next page is running.
         searching: whether a search for a boundary is running.
-        searched: last listed key at the start of the last search; None before it, and after a division.
+        searched: last listed key when the last search started; None before the first search and after a division.
     """
 
     position: Marker
@@ -82,20 +82,20 @@ class Range:
     searched: str | None = None
 
     def contains(self, key: str) -> bool:
-        """Return whether the range ends at or after a key that is not before its position."""
+        """Return whether a key is in the range. The key must not be before `position`."""
         return self.last is None or key <= self.last
 
     def add(self, page: VersionPage) -> tuple[tuple[Version, ...], bool]:
-        """Add the next page.
+        """Add the next page to the range, and move the position to the end of the page.
 
         Returns:
-            The versions of the keys of which all versions are known, and whether the range has further pages.
+            The versions of all keys whose versions are complete, and whether the range has further pages.
         """
         versions = self.held + tuple(each for each in page.versions if self.contains(each.key))
         continues = page.following is not None and self.contains(page.following.key)
         if not continues:
             return versions, False
-        assert page.following is not None  # `continues` implies this condition; mypy requires the assertion
+        assert page.following is not None  # mypy does not infer this from `continues`.
         self.position = page.following
         keys = [each.key for each in page.versions]
         self.characters = "".join(sorted({*"".join(keys[:: len(keys) // SAMPLED_KEYS + 1])}))
@@ -105,11 +105,11 @@ class Range:
 
 
 class BoundarySearch:
-    """Search for a key that divides the remaining keys of a range.
+    """Searches for a key that divides the unlisted keys of a range into two parts.
 
     Args:
-        fetch: requests a page.
-        stopped: returns whether to end the search.
+        fetch: function that requests a page.
+        stopped: function that returns whether the search must end.
         prefix: prefix of all keys of the listing.
     """
 
@@ -119,7 +119,7 @@ class BoundarySearch:
         self._shortest = len(prefix)
 
     def find(self, current: str, last: str | None, characters: str) -> str | None:
-        """Return a boundary after `current` with keys of the range after it, or None if none was found.
+        """Find a boundary after the key `current` and before some other key of the range. Return None if there is none.
 
         Args:
             current: a listed key.
@@ -133,8 +133,8 @@ class BoundarySearch:
             [*found] = self._fetch(Marker(boundary), 1).versions
             return bool(found) and (last is None or found[0].key <= last)
 
-        # The boundary of a prefix is after its last key, so longer prefixes have earlier boundaries. If keys follow the
-        # boundary of one prefix, keys also follow those of all longer prefixes. This permits a binary search.
+        # The boundary of a prefix follows all keys with the prefix, so a longer prefix has an earlier boundary. If keys
+        # follow the boundary of a prefix, they also follow that of a longer one. This permits a binary search.
         low, high = self._shortest, len(current)
         while low < high:
             middle = (low + high) // 2
@@ -163,15 +163,15 @@ def list_in_parallel(
     page: int = 1000,
     undivided: int = UNDIVIDED_PAGES,
 ) -> Iterator[Version]:
-    """Yield all versions and delete markers: those of one key one after the other, but the keys in any order.
+    """Yield all object versions and delete markers. The keys are in any order; the versions of one key are adjacent.
 
-    At most `workers` pages are in memory. The first error of a request is raised. After an error, after an
-    interruption, or if the caller closes the iterator, running requests are completed and no others are sent.
+    At most `workers` pages are in memory. If a request fails, its error is raised. After an error or an interruption,
+    and if the caller closes the iterator, the function waits for running requests and sends no others.
 
     Args:
-        fetch: requests a page.
-        prefix: prefix of all keys of the listing.
-        after: only keys that follow this key.
+        fetch: function that requests a page.
+        prefix: list only keys with this prefix.
+        after: list only keys after this key.
         workers: maximum number of concurrent requests.
         page: number of versions per request.
         undivided: number of pages before the first search for a boundary.
@@ -195,12 +195,12 @@ def list_in_parallel(
 
 
 class Ranges:
-    """The ranges of a listing, and their running requests. Only the thread that created an instance uses it.
+    """Ranges of a listing with their running requests. Instances are not thread-safe.
 
     Args:
-        unlisted: the ranges.
-        start_page: starts the request for the next page of a range.
-        start_search: starts the search for a boundary in a range.
+        unlisted: ranges that are not completely listed.
+        start_page: function that starts the request for the next page of a range.
+        start_search: function that starts the search for a boundary in a range.
         workers: maximum number of concurrent requests and searches.
         undivided: number of pages before the first search.
     """
@@ -223,9 +223,9 @@ class Ranges:
         self._undivided = undivided
 
     def start(self) -> bool:
-        """Start requests for the next pages, and searches if threads remain idle. Return whether to call `receive`."""
+        """Start a page request for each range, and searches in idle threads. Return whether requests are running."""
         for each in self._unlisted:
-            if not each.busy:  # There are at most as many ranges as workers, because only an idle worker divides one.
+            if not each.busy:  # Only an idle worker divides a range, so there are never more ranges than workers.
                 each.busy = True
                 self._pages[self._start_page(each)] = each
         for each in self._unlisted:
@@ -241,7 +241,7 @@ class Ranges:
         return bool(self._pages)
 
     def receive(self) -> Iterator[Version]:
-        """Wait for a response, start the next requests, and yield the versions of the response.
+        """Wait for at least one response, start the next requests, and yield the received versions.
 
         Raises:
             OperatorError: a request failed.
@@ -275,13 +275,13 @@ class Ranges:
 
 
 def _after_prefix(key: str, length: int) -> str:
-    """Return a string that follows all keys with the first `length` characters and the next one of a key.
+    """Return a string that follows all keys that begin with the first `length` + 1 characters of a key.
 
     Returns:
-        The string, which is the key's prefix with its last character replaced by the next one; empty if there is none.
+        The prefix with its last character replaced by the next code point; empty if there is no such string.
     """
     successor = ord(key[length]) + 1
-    if successor in SURROGATES:  # UTF-8 cannot encode surrogates.
+    if successor in SURROGATES:  # UTF-8 cannot encode surrogates, so they are skipped.
         successor = SURROGATES.stop
     if successor > MAX_CODE_POINT:
         return ""

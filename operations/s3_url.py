@@ -1,4 +1,4 @@
-"""URLs of S3 objects and prefixes, such as `s3://BUCKET/inventory`."""
+"""Parses URLs of S3 objects and prefixes, such as `s3://BUCKET/inventory`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ SCHEME = "s3://"
 
 
 def split_s3_url(url: str) -> tuple[str, str]:
-    """Return the name of the bucket and the object key or prefix in a URL; the key can be empty.
+    """Return the bucket name and the object key or prefix in an S3 URL. The key may be empty.
 
     Args:
         url: a URL that begins with `s3://`.

@@ -1,4 +1,4 @@
-"""Options that several tools have: the stack, a prefix, and the number of list requests."""
+"""Command-line options that several tools have: --function, --stack-outputs, --prefix and --workers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def add_stack(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """Add the options that identify the deployed stack.
+    """Add the options --function and --stack-outputs, which identify the deployed stack.
 
     Args:
         parser: the argument parser.
-        required: whether one of the options is required.
+        required: whether the user must set one of the options.
     """
     where = parser.add_mutually_exclusive_group(required=required)
     where.add_argument(
@@ -29,18 +29,18 @@ def add_stack(parser: argparse.ArgumentParser, *, required: bool = True) -> None
 
 
 def add_prefix(parser: argparse.ArgumentParser) -> None:
-    """Add the option that selects object keys."""
+    """Add the option --prefix, which selects object keys."""
     parser.add_argument(
         "--prefix", type=utf8_text, default="", metavar="P", help="only object keys with this prefix (default: all)"
     )
 
 
 def add_workers(parser: argparse.ArgumentParser, *, note: str = "") -> None:
-    """Add the option for the number of concurrent list requests.
+    """Add the option --workers, the number of concurrent list requests.
 
     Args:
         parser: the argument parser.
-        note: addition to the help text.
+        note: text to append to the help text.
     """
     parser.add_argument(
         "--workers",

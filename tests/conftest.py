@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import re
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import hypothesis
 import pytest
+from botocore.loaders import JSONFileLoader, Loader
 
 from tests.support.selection import MARKERS, add_options, check_options
 
@@ -53,36 +55,48 @@ ENVIRONMENT = {
     "POWERTOOLS_TRACE_DISABLED": "1",
 }
 
-# Variables of a developer's shell that could change the result of a test.
-REMOVED = (
-    "AWS_PROFILE",
-    "AWS_SESSION_TOKEN",
-    "AWS_ENDPOINT_URL",
-    "AWS_CA_BUNDLE",
-    "PULUMI_CONFIG",
-    "TAP_TABLE_NAME",
-    "TAP_BUCKET_NAME",
-)
+# Variables of a developer's shell that could change the result of a test: settings of AWS libraries (such as
+# AWS_ENDPOINT_URL_S3, which leads requests past moto), of the functions, of the operators' command line and of Pulumi.
+REMOVED = re.compile(r"(?:AWS|BOTO|POWERTOOLS|TAPSTACK)_\w+|PULUMI_CONFIG|TAP_(?:TABLE|BUCKET)_NAME|_X_AMZN_TRACE_ID")
+
+# The same for the width and colors of output. The variables are removed after pytest has read them.
+TERMINAL = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "COLORTERM", "PYTHON_COLORS", "TTY_COMPATIBLE")
 
 # Original environment variables of the shell. Tests of an existing stack need its AWS credentials.
-SHELL_ENVIRONMENT = {name: os.environ.get(name) for name in (*ENVIRONMENT, *REMOVED)}
+SHELL_ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name in ENVIRONMENT or REMOVED.fullmatch(name)
+}
 
+for _name in SHELL_ENVIRONMENT:
+    del os.environ[_name]
 os.environ.update(ENVIRONMENT)
-for _name in REMOVED:
-    os.environ.pop(_name, None)
 
 # With Python's default thresholds, garbage collection would take half of the test time.
 gc.set_threshold(50_000, 20, 1000)
 
 # All botocore sessions share one loader. Otherwise each session would read the same megabytes of JSON again.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+_load_once = functools.cache(JSONFileLoader().load_file)
 
-hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
+
+class _EndpointsOnce(JSONFileLoader):
+    """Reads botocore's data about endpoints once for all loaders. The indexer's loader changes the data of services."""
+
+    def load_file(self, file_path: str) -> Any:  # noqa: ANN401  as in the base class
+        return super().load_file(file_path) if "service-2" in file_path else _load_once(file_path)
+
+
+Loader.FILE_LOADER_CLASS = _EndpointsOnce
+
+# Without these settings, Hypothesis fails a correct test on a busy machine, because its examples are slow.
+UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+
+hypothesis.settings.register_profile("dev", max_examples=25, **UNTIMED)
 hypothesis.settings.register_profile(
-    "ci", max_examples=300, deadline=None, derandomize=True, print_blob=True, database=None
+    "ci", max_examples=300, derandomize=True, print_blob=True, database=None, **UNTIMED
 )
 # With the profile `nightly`, each of the four parts of the state machine test runs 2,500 random operation sequences.
-hypothesis.settings.register_profile("nightly", max_examples=2_500, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("nightly", max_examples=2_500, print_blob=True, **UNTIMED)
 hypothesis.settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "dev")
 )  # the option --hypothesis-profile overrides this profile
@@ -125,11 +139,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _restore_shell_credentials() -> None:
-    for name, value in SHELL_ENVIRONMENT.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+    for name in ENVIRONMENT:
+        del os.environ[name]
+    os.environ.update(SHELL_ENVIRONMENT)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -139,6 +151,14 @@ def _collect_garbage_of_the_session() -> Iterator[None]:
     gc.collect()
     # Frozen objects make two later garbage collections of pytest faster.
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_terminal_variables() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in TERMINAL:
+            patch.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -71,10 +71,10 @@ def _metavar(action: argparse.Action) -> str:
 
 def _exclusions(sub: argparse.ArgumentParser) -> Iterator[str]:
     for group in sub._mutually_exclusive_groups:
-        names = " and ".join(
+        *names, last = (
             f"`{each.option_strings[-1] if each.option_strings else each.metavar}`" for each in group._group_actions
         )
-        yield f"Give {'exactly' if group.required else 'at most'} one of the options {names}.\n"
+        yield f"Give {'exactly' if group.required else 'at most'} one of the options {', '.join(names)} and {last}.\n"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Write the columns of the relation `objects` into docs/sql.md.
+"""Write the list of the columns of the relation `objects` into docs/sql.md.
 
 Run ``python -m tools.sql`` after each change of `operations.analytics.columns`. The rest of docs/sql.md is written by
 hand.
@@ -18,7 +18,7 @@ def document(text: str) -> str:
     """Return the text of docs/sql.md with the current columns.
 
     Args:
-        text: the present text.
+        text: the present text of docs/sql.md.
     """
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -30,7 +30,7 @@ from types import FunctionType, MappingProxyType, SimpleNamespace
 from typing import IO, Any
 
 PARENT_CHECK_INTERVAL = 1.0
-"""Seconds between two checks whether the parent process is alive."""
+"""Seconds between checks whether the parent process is alive."""
 
 STATE_TRANSITION_DELAY = 0.02
 """Seconds from the creation or an update of a Lambda function until it is active. MiniStack's default is 0.5 s."""
@@ -47,7 +47,7 @@ THROTTLED_PAUSE = 0.1
 
 
 KILL_AND_DELETE = 'kill -KILL -- "-$1"; rm -rf -- "$2"'
-"""Shell script that kills a process group and then deletes a folder, to which no process writes any more."""
+"""Shell script that kills a process group and then deletes a folder, to which these processes could write."""
 
 
 def end_with_parent(parent: int) -> None:
@@ -66,7 +66,7 @@ def end_with_parent(parent: int) -> None:
     try:
         command = ["/bin/sh", "-c", KILL_AND_DELETE, "sh", str(os.getpgrp()), os.environ["TMPDIR"]]
         subprocess.Popen(command, start_new_session=True).wait()  # noqa: S603  our own command
-    finally:  # if the shell could not be started
+    finally:  # Kill the processes even if the shell could not be started.
         os.killpg(0, signal.SIGKILL)
 
 
@@ -107,7 +107,7 @@ class Log:
         Args:
             timeout: maximum milliseconds to wait; None for no limit.
         """
-        poll = select.poll()  # Each call creates a poll object, because two threads cannot share one.
+        poll = select.poll()  # Each call creates a poll object, because threads cannot share a poll object.
         poll.register(self._pipe, select.POLLIN)
         return bool(poll.poll(timeout))
 
@@ -172,7 +172,7 @@ class SharedZip(zipfile.ZipFile):
         if not unpacked.exists():
             with tempfile.TemporaryDirectory(dir=state) as building:
                 super().extractall(Path(building) / "code", members, pwd)
-                with suppress(OSError):  # Another thread may have unpacked the zip file first.
+                with suppress(OSError):  # Another thread may have unpacked the same zip file first.
                     Path(building, "code").rename(unpacked)
         Path(path).rmdir()
         Path(path).symlink_to(unpacked)
@@ -278,10 +278,10 @@ def serve_ranges(s3: Any) -> None:  # noqa: ANN401  MiniStack's module
 
 
 def keep_inventory_configurations(s3: Any) -> None:  # noqa: ANN401  MiniStack's module
-    """Patch MiniStack to store the inventory configurations of buckets. It still writes no inventories.
+    """Patch MiniStack to store the inventory configurations of buckets. MiniStack writes no inventories.
 
-    Without the patch, MiniStack reads a request for a configuration as a request for the bucket, and a deletion deletes
-    an empty bucket.
+    Without this patch, MiniStack treats a request for a configuration as a request for the bucket, so that the deletion
+    of a configuration would delete an empty bucket.
     """
     handle_request, stored = s3.handle_request, dict[tuple[str, str], bytes]()
 

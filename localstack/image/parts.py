@@ -17,7 +17,6 @@ from pathlib import Path
 from localstack.emulators.packages import check_installed, find_uv, installer_environment
 from localstack.errors import EmulatorError
 from localstack.image.tools import docker, inspect, run
-from tap_stack import build_once
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / ".cache" / "image"
@@ -92,7 +91,7 @@ def packages(report: Report, requirements: Path) -> Path:
         shutil.rmtree(folder / "bin", ignore_errors=True)
         report(f"installed {requirements.relative_to(HERE)} from PyPI")
 
-    return build_once(CACHE, f"packages-{digest(requirements)}", build)
+    return _build_once(f"packages-{digest(requirements)}", build)
 
 
 def dynamodb_local(report: Report, project: Path, checksums: Path) -> Path:
@@ -115,7 +114,13 @@ def dynamodb_local(report: Report, project: Path, checksums: Path) -> Path:
         _lay_out(folder, library)
         report("installed DynamoDB Local from Maven packages")
 
-    return build_once(CACHE, f"dynamodb-local-{digest(project, checksums, Path(__file__))}", build)
+    return _build_once(f"dynamodb-local-{digest(project, checksums, Path(__file__))}", build)
+
+
+def _build_once(name: str, build: Callable[[Path], None]) -> Path:
+    from tap_stack import build_once  # noqa: PLC0415  imports Pulumi, which takes 0.3 s, and only builds need it
+
+    return build_once(CACHE, name, build)
 
 
 def verify(folder: Path, checksums: str) -> None:

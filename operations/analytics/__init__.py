@@ -1,1 +1,1 @@
-"""Reports and SQL queries over the rows of a stack's table."""
+"""Creates reports and runs SQL queries over the rows of the stack's DynamoDB table."""

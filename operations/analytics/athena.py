@@ -1,4 +1,4 @@
-"""Runs queries over the relation `objects` in Athena, over the files of an export in the stack's export bucket."""
+"""Runs SQL queries in Amazon Athena, which reads an export of the DynamoDB table in the stack's export bucket."""
 
 from __future__ import annotations
 
@@ -28,43 +28,43 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 QUERIES_AT_ONCE = 4
-"""Queries that run at the same time. Athena's default limit is at least 20 queries of an account."""
+"""Maximum number of queries that the tool runs at the same time. Athena's default limit is at least 20 per account."""
 DELAYS = (0.25, 0.5, 1.0, 2.0)
-"""Seconds between the first requests for the state of a query. The last number applies to all later ones."""
+"""Seconds to wait between the requests for the state of a query. After the last value, the last value is repeated."""
 PRICE_DIGITS = 5
-"""Number of decimal places of printed prices: the cheapest query in Athena costs $0.00005."""
+"""Number of decimal places in printed prices. The cheapest query in Athena costs $0.00005."""
 REMEDIES = (
     (("bytes scanned limit",), "Increase the configuration key queryScanLimitGb, or run the query without --athena"),
     (("column_not_found", "referenced column"), COLUMNS_DOCUMENT),
     (
         ("function_not_found", "not registered", "scalar function with name"),
-        "Athena does not have each function of DuckDB: use a function of Trino, or run the query without --athena",
+        "Athena lacks some functions of DuckDB. Use a function of Trino instead, or run the query without --athena",
     ),
     (
         ("type_mismatch", "cannot be applied to"),
-        "Athena converts no texts: write TIMESTAMP '2026-01-31 12:00:00', DATE '2026-01-31' or CAST",
+        "Athena does not convert strings to other types: write TIMESTAMP '2026-01-31 12:00:00' or CAST('1' AS BIGINT)",
     ),
     (
         ("syntax_error", "mismatched input"),
-        "Athena does not have each syntax of DuckDB: run the query without --athena",
+        "Athena lacks some of the SQL syntax of DuckDB: run the query without --athena",
     ),
     (
         ("access denied", "accessdenied", "not authorized", "permission"),
         "Use credentials with the permissions for Athena in docs/security.md",
     ),
 )
-"""Pairs of words in a message of Athena, in lower case, and the remedy. The first pair applies."""
+"""Pairs of texts in Athena's error messages (in lower case) and the remedy to print. The first match is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AthenaRows:
-    """The rows that Athena reads.
+    """Description of the export of the DynamoDB table that Athena reads.
 
     Attributes:
         table: ARN of the DynamoDB table.
-        time: time of the rows, ISO 8601 in UTC.
+        time: point in time of the exported rows, ISO 8601 in UTC.
         source: S3 URL of the export.
-        rows: number of rows.
+        rows: number of exported rows.
     """
 
     table: str
@@ -74,12 +74,12 @@ class AthenaRows:
 
 
 class Athena:
-    """Athena workgroup and Glue table of a stack. Several threads can run queries.
+    """Runs queries in a stack's Athena workgroup over its Glue table. Several threads may call the methods.
 
     Args:
-        aws: the AWS calls.
+        aws: client for the AWS calls.
         expected: settings document of the stack; None if it does not exist.
-        sleep: waits for a number of seconds; None for a function that ends when the queries are stopped.
+        sleep: function that waits for a number of seconds. The default also returns when the queries are stopped.
 
     Raises:
         OperatorError: the stack has no Athena workgroup.
@@ -98,14 +98,17 @@ class Athena:
         self._scanned: list[int] = []
 
     def open(self) -> AthenaRows:
-        """Return a description of the rows, after a check that the export is complete and still exists.
+        """Check that the selected export is complete and still exists, and return its description.
 
         Raises:
             OperatorError: no export was selected, or the export has expired.
         """
         source = self._selected()
         if not source:
-            raise OperatorError("Athena has no rows of the table: run `tapstack export` first, which exports them")
+            raise OperatorError(
+                "no export is selected for Athena: run `tapstack export`, which exports the table and selects the "
+                "export"
+            )
         try:
             export = self._manifests(source)
         except OperatorError as error:
@@ -115,13 +118,16 @@ class Athena:
         return AthenaRows(table=export.table, time=export.time, source=source, rows=export.items)
 
     def check(self, rows: AthenaRows) -> None:
-        """Raise an OperatorError if Athena reads another export than the one that `open` returned.
+        """Raise an OperatorError if another export was selected after the call of `open`.
 
         Args:
-            rows: the result of `open` before the queries.
+            rows: the description that `open` returned.
         """
         if self._selected() != rows.source:
-            raise OperatorError("another `tapstack export` selected another export during the query: start again")
+            raise OperatorError(
+                "`tapstack export` selected another export during the query, so the result can contain rows of both "
+                "exports: start the tool again"
+            )
 
     def point(self, source: str, *, table: str) -> AthenaRows:
         """Select the export that Athena reads.
@@ -141,8 +147,8 @@ class Athena:
         export = self._manifests(source)
         if export.table != table:
             raise OperatorError(
-                f"{source} is an export of the table {export.table}, but the table of the stack is {table}: give an "
-                "export of the stack's table"
+                f"{source} is an export of the table {export.table}, but the table of the stack is {table}: use "
+                "an export of the stack's table"
             )
         parameters = {"export_arn": f"{table}/export/{source.rpartition('/')[2]}", "export_time": export.time}
         location = f"{source}/{DATA}/"
@@ -150,7 +156,7 @@ class Athena:
         return AthenaRows(table=table, time=export.time, source=source, rows=export.items)
 
     def create_view(self) -> None:
-        """Create the view `objects` for the Athena console."""
+        """Create the view `objects` in Athena, which users query in the Athena console."""
         self._finish(self._start(view()))
 
     def has(self, source: str) -> bool:
@@ -161,12 +167,12 @@ class Athena:
         """Run a query, and return its result.
 
         Args:
-            sql: one SELECT statement over the relation `objects`, in the dialect of DuckDB.
+            sql: one SELECT statement that reads the relation `objects`, in DuckDB's SQL dialect.
             parameters: values of the parameters `$name` in the statement.
 
         Raises:
-            OperatorError: the statement does not only read the relation, or the query failed.
-            KeyboardInterrupt: the query was interrupted; it has been stopped in Athena.
+            OperatorError: the statement writes, or reads something other than `objects`, or the query failed.
+            KeyboardInterrupt: the user interrupted the tool. The query has been stopped in Athena.
         """
         query = self._start(translate(sql, parameters))
         state = self._finish(query)
@@ -181,23 +187,23 @@ class Athena:
         )
 
     def run(self, sql: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
-        """Return the rows of a query with the names of their columns, for the report.
+        """Run a query of the report, and return each row as a dictionary with the column names as keys.
 
         Args:
             sql: the query.
-            parameters: values of its parameters.
+            parameters: values of the parameters `$name` in the query.
         """
         result = self.select(sql, parameters)
         return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Sequence[Result]:
-        """Return the results of a function that runs queries, several at the same time.
+        """Call a function once for each item, in several threads, and return the results.
 
-        If a call fails or the tool is interrupted, the other queries are stopped.
+        The function runs queries. If a call fails or the tool is interrupted, the other queries are stopped.
 
         Args:
             work: the function.
-            items: its arguments.
+            items: arguments of the calls, one for each call.
         """
         with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
             try:
@@ -211,12 +217,13 @@ class Athena:
                 raise
 
     def costs(self) -> str:
-        """Return the bytes that all queries have scanned, and their price."""
-        return f"{self.bytes_scanned:,} bytes scanned in Athena, about ${self.price:,.{PRICE_DIGITS}f} in us-east-1"
+        """Return a text with the number of bytes that all queries have scanned, and with their price."""
+        price = f"${self.price:,.{PRICE_DIGITS}f}"
+        return f"Athena scanned {self.bytes_scanned:,} bytes, which costs about {price} in us-east-1"
 
     @property
     def bytes_scanned(self) -> int:
-        """Bytes that all queries have scanned."""
+        """Number of bytes that all queries have scanned."""
         return sum(self._scanned)
 
     @property
@@ -225,11 +232,11 @@ class Athena:
         return ATHENA_BYTES.cost(sum(max(each, ATHENA_MINIMUM_BYTES) for each in self._scanned))
 
     def document(self) -> dict[str, Any]:
-        """Return the fields of a JSON document."""
+        """Return the scanned bytes and the price as fields of the tool's JSON output."""
         return {"bytes_scanned": self.bytes_scanned, "price": self.price}
 
     def _selected(self) -> str:
-        """Return the S3 URL of the export that Athena reads; empty if no export was selected."""
+        """Return the S3 URL of the export that Athena reads, or an empty string if no export was selected."""
         table = self._aws.glue_table(self._database, EXPORTED_ROWS)
         if not table.get("Parameters", {}).get("export_arn"):
             return ""
@@ -244,7 +251,7 @@ class Athena:
         return self._aws.start_query(statement, database=self._database, workgroup=self._workgroup)
 
     def _finish(self, query: str) -> AthenaQuery:
-        """Wait for the end of a query, and return its state.
+        """Wait until a query in Athena has ended, and return its final state.
 
         Raises:
             OperatorError: the query failed or exceeded the limit of scanned bytes.
@@ -278,14 +285,14 @@ def _message(state: AthenaQuery) -> str:
     return f"cannot run the query in Athena: {reason}. {remedy}".rstrip(". ")
 
 
-def _value(text: str | None, kind: str) -> Any:  # noqa: ANN401  a value of any column
-    """Return a value of a result, which Athena returns as a text."""
+def _value(text: str | None, kind: str) -> Any:  # noqa: ANN401  a column may have any type
+    """Convert a value in a query result from Athena's text to a Python value of the column's type."""
     if text is None:
         return None
     convert = CONVERSIONS.get(kind, str)
     try:
         return convert(text)
-    except ValueError:  # Python's dates have years of four digits. A later date remains a text.
+    except ValueError:  # Python has no dates after the year 9999. A later date remains a text.
         return text
 
 
@@ -297,4 +304,4 @@ CONVERSIONS: Mapping[str, Callable[[str], Any]] = {
     "date": date.fromisoformat,
     "timestamp": datetime.fromisoformat,
 }
-"""Functions that convert texts, by Athena's name of the type. Other values, such as maps, remain texts."""
+"""Maps names of Athena's types to functions that convert a text. Values of other types, such as maps, remain texts."""

@@ -1,4 +1,4 @@
-"""Translates DuckDB SQL for Athena, and refuses SQL that does not only read the relation `objects`."""
+"""Translates SQL from DuckDB's dialect to Athena's, and rejects SQL that does more than read the relation `objects`."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from operations.analytics.columns import athena_relation
 from operations.errors import OperatorError
 
 DUCKDB, TRINO = "duckdb", "trino"
-"""Names of the SQL dialects in sqlglot. Athena runs queries with Trino."""
+"""Names of DuckDB's and Athena's SQL dialects in the package sqlglot. Athena is based on Trino."""
 RELATION = "objects"
 EXPORTED_ROWS = "exported_rows"
-"""Name of the Glue table over the files of an export."""
-READ_ONLY = "SQL on Athena can only read the relation objects"
+"""Name of the Glue table that describes the files of a DynamoDB export."""
+READ_ONLY = "with --athena, a query can only read the relation objects"
 WRITES = (exp.DDL, exp.DML, exp.Drop, exp.Into, exp.Command)
-"""Statements, and parts of statements, that can write, or that sqlglot does not parse."""
+"""Node types of sqlglot's syntax tree for statements and clauses that write data, or that sqlglot cannot parse."""
 
 
 def translate(sql: str, parameters: Mapping[str, object] | None = None) -> str:
-    """Return a query for Athena, in which a WITH clause defines the relation.
+    """Return a statement in Athena's dialect, with a WITH clause that defines the relation `objects`.
 
     Args:
-        sql: one SELECT statement over the relation `objects`, in the dialect of DuckDB.
+        sql: one SELECT statement that reads the relation `objects`, in DuckDB's SQL dialect.
         parameters: values of the parameters `$name` in the statement.
 
     Raises:
-        OperatorError: the SQL text is no single SELECT statement, does not only read the relation, or cannot be
-            translated.
+        OperatorError: the SQL text is not exactly one SELECT statement, reads something other than the relation
+            `objects`, or cannot be translated.
     """
     try:
         query = _query(sql)
@@ -51,16 +51,17 @@ def translate(sql: str, parameters: Mapping[str, object] | None = None) -> str:
 
 
 def view() -> str:
-    """Return the statement that creates the view `objects` for the Athena console."""
+    """Return the SQL statement that creates the view `objects` in Athena."""
     body = sqlglot.parse_one(athena_relation(EXPORTED_ROWS), read=TRINO)
     return exp.Create(this=exp.to_table(RELATION), kind="VIEW", replace=True, expression=body).sql(dialect=TRINO)
 
 
 def _query(sql: str) -> exp.Query:
-    """Return the parsed statement, which is a query without statements that write."""
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # no warning in addition to the tool's error message
+    """Parse an SQL text. Raise an OperatorError unless it is one SELECT statement that writes nothing."""
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # sqlglot's warnings would repeat the tool's error message
     parsed = sqlglot.parse(sql, read=DUCKDB)
-    statements = [each for each in parsed if not isinstance(each, exp.Semicolon | None)]  # a comment after a semicolon
+    # A comment after a semicolon is a statement for sqlglot.
+    statements = [each for each in parsed if not isinstance(each, exp.Semicolon | None)]
     if len(statements) != 1:
         raise OperatorError(f"the SQL text has {len(statements)} statements: give exactly one SELECT statement")
     [statement] = statements
@@ -74,10 +75,10 @@ def _query(sql: str) -> exp.Query:
 
 
 def _set_parameters(query: exp.Query, parameters: Mapping[str, object]) -> None:
-    """Replace the parameters by literals of the syntax tree, so that no value can change the statement."""
+    """Replace parameters by literal nodes of the syntax tree, so that a value cannot inject SQL."""
     for each in list(query.find_all(exp.Placeholder, exp.Parameter)):
         if each.name not in parameters:
-            raise OperatorError(f"the statement has the parameter {each.sql(dialect=DUCKDB)}: replace it by a value")
+            raise OperatorError(f"the statement has the parameter {each.sql(dialect=DUCKDB)}: replace it with a value")
         value = parameters[each.name]
         if isinstance(value, datetime):
             literal = exp.Literal.string(value.isoformat(sep=" ", timespec="milliseconds"))
@@ -87,16 +88,16 @@ def _set_parameters(query: exp.Query, parameters: Mapping[str, object]) -> None:
 
 
 def _replace_subscript(subscript: exp.Bracket) -> None:
-    """Replace `map[key]` by a function: for a missing key, the subscript is NULL in DuckDB and an error in Trino."""
+    """Replace `map[key]` by `element_at(map, key)`, because `map[key]` fails in Athena if the key is missing."""
     if len(subscript.expressions) == 1 and not isinstance(subscript.expressions[0], exp.Slice):
         subscript.replace(exp.Anonymous(this="element_at", expressions=[subscript.this, subscript.expressions[0]]))
 
 
 def _add_relation(query: exp.Query) -> None:
-    """Check all tables of a query, and define the relation in front of its WITH clause.
+    """Add a definition of the relation `objects` to a query's WITH clause, and reject all other tables.
 
-    The relation has a name that the query does not use, so that the query can have a table `objects` in its own WITH
-    clause. The columns of the relation keep the qualified name `objects.column`.
+    The definition has a name that the query does not use, because the query's own WITH clause may define a table
+    `objects`. An alias permits references such as `objects.column`.
     """
     names = {each.alias.lower() for each in query.find_all(exp.CTE)}
     relation = "indexed_objects"
@@ -121,7 +122,7 @@ def _add_relation(query: exp.Query) -> None:
 
 
 def _is_cte(table: exp.Table) -> bool:
-    """Return whether a WITH clause around a table defines its name. A definition can read only the ones before it."""
+    """Return whether a table is a common table expression, which a WITH clause defines before its use."""
     name = table.name.lower()
     inside: Any = table
     node: Any = table.parent

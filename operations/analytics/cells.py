@@ -1,4 +1,4 @@
-"""Formats the values of the report for readers."""
+"""Converts values of the report, such as sizes and durations, to texts for readers."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ SIZE_CLASSES = {
     KIB**3: "1 GiB to 5 GiB",
     5 * KIB**3 + 1: "more than 5 GiB",
 }
-"""Maps the smallest size of each class in bytes to its title. 5 GiB belong to the class that ends with this size."""
+"""Maps the smallest size in bytes of each size class to the title. A size of 5 GiB belongs to the class up to 5 GiB."""
 
 
-def cell(value: Any, kind: ColumnKind) -> str:  # noqa: ANN401  a value of any column
-    """Return the text of a value. Texts of users have escapes for unprintable characters.
+def cell(value: Any, kind: ColumnKind) -> str:  # noqa: ANN401  a column may have any type
+    """Return a value of the report as text. Unprintable characters in object keys and other user texts are escaped.
 
     Args:
-        value: a value in the result of a query; None if it is missing.
-        kind: kind of the column.
+        value: a value in the result of a query; None for a missing value.
+        kind: kind of the column, which determines the format.
     """
     if value is None:
         return NO_VALUE
@@ -63,7 +63,7 @@ def duration(milliseconds: int) -> str:
 
 
 def dollars(amount: float) -> str:
-    """Return an amount in US dollars with two digits; a smaller amount than a cent is not rounded to zero."""
+    """Return an amount in US dollars with two decimal places. An amount below one cent is not rounded to zero."""
     return "< $0.01" if 0 < amount < CENT else f"${amount:,.2f}"
 
 
@@ -77,4 +77,4 @@ FORMATS: Mapping[ColumnKind, Callable[[Any], str]] = {
     ColumnKind.DAY: "{:%Y-%m-%d}".format,
     ColumnKind.MONTH: "{:%Y-%m}".format,
 }
-"""Maps kinds of columns, except for texts, to functions that format a value."""
+"""Maps each kind of column, except text, to the function that formats its values."""

@@ -1,4 +1,4 @@
-"""Draws the charts of the report as SVG elements without scripts, whose colors are those of the page's style sheet."""
+"""Draws the charts of the HTML report as SVG elements without scripts. The page's style sheet defines their colors."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from operations.analytics.report import Table
 
 WIDTH, BAR_HEIGHT, COLUMNS_HEIGHT, MARGINS = 340, 26, 220, 62
-"""Dimensions of a chart in units of SVG. A phone is about 360 pixels wide, so that texts keep their size."""
+"""Dimensions of a chart in SVG units. On a phone, which is about 360 pixels wide, a unit is about one pixel."""
 BARS, LABEL, TICKS, LABELS = 8, 15, 3, 4
-"""Largest numbers of horizontal bars, characters in their labels, ticks above 0 of an axis, and labels of periods."""
+"""Maximum numbers of: bars in a chart, characters in a bar's label, axis ticks above 0, and dates below a chart."""
 CHARTS = {
     "uploads_by_day": ("upload_day", "versions", "Uploaded versions by day"),
     "uploads_by_month": ("upload_month", "bytes", "Uploaded bytes by month"),
@@ -28,21 +28,21 @@ CHARTS = {
     "prefixes": ("prefix", "bytes", "Bytes by prefix"),
     "size_classes": ("from_bytes", "objects", "Objects by size"),
 }
-"""Maps the names of tables with a chart to the columns of its labels and its values, and to its title."""
+"""Maps each table that has a chart to the column with the labels, the column with the values, and the chart's title."""
 
 
 def title(table: Table) -> str:
-    """Return the title of a table's chart, or an empty text if the table has no chart."""
+    """Return the title of a table's chart, or an empty string if the table has no chart."""
     return CHARTS[table.section.query][2] if table.rows and table.section.query in CHARTS else ""
 
 
 def chart(table: Table) -> str:
     """Return the chart of a table as an SVG element.
 
-    The element is hidden from screen readers, because the table contains all values of the chart.
+    The element is hidden from screen readers, because the report's table contains the same values.
 
     Args:
-        table: a table of the report that has a chart (`title`).
+        table: a table of the report for which `title` returns a title.
     """
     columns = {each.name: each for each in table.section.headings}
     label, value = (columns[name] for name in CHARTS[table.section.query][:2])
@@ -52,7 +52,7 @@ def chart(table: Table) -> str:
 
 
 def _columns(rows: Sequence[dict[str, Any]], label: Heading, value: Heading) -> str:
-    """Draw one column for each of the last days or months, including those without uploads."""
+    """Draw one vertical column for each of the last days or months, also for days or months without uploads."""
     values = {row[label.name]: row[value.name] for row in rows}
     periods = last_days(max(values)) if label.kind is ColumnKind.DAY else last_months(max(values))
     drawn = [each for each in periods if each >= min(values)]
@@ -68,9 +68,9 @@ def _columns(rows: Sequence[dict[str, Any]], label: Heading, value: Heading) -> 
 
 
 def _bars(rows: Sequence[dict[str, Any]], label: Heading, value: Heading) -> str:
-    """Draw one horizontal bar for each row, with its value in the label."""
+    """Draw one horizontal bar for each row of a table."""
     figure = leather.Chart()
-    # Leather places bars with equal labels at the same position. Therefore, each label gets a number.
+    # Leather, the chart library, draws bars with equal labels at the same position, so the labels are numbers at first.
     texts = {str(place): shortened(cell(row[label.name], label.kind)) for place, row in enumerate(rows)}
     figure.add_bars([(row[value.name], str(place)) for place, row in enumerate(rows)])
     width = max(map(len, texts.values()))
@@ -82,11 +82,11 @@ def _bars(rows: Sequence[dict[str, Any]], label: Heading, value: Heading) -> str
 
 
 def ticks(top: int, kind: ColumnKind) -> list[int]:
-    """Return round numbers from 0 to at least `top`; the distance of numbers of bytes is a power of two.
+    """Return round numbers for the ticks of an axis, from 0 to at least `top`. For bytes, the step is a power of two.
 
     Args:
         top: largest value in the chart.
-        kind: kind of the values.
+        kind: kind of the values, such as bytes.
     """
     rough = max(top, 1) / TICKS
     if kind is ColumnKind.BYTES:
@@ -98,19 +98,19 @@ def ticks(top: int, kind: ColumnKind) -> list[int]:
 
 
 def last_days(last: date) -> list[date]:
-    """Return the days of a chart, of which `last` is the newest."""
+    """Return the last `CHART_DAYS` days up to `last`, in ascending order."""
     return [last - timedelta(days=age) for age in reversed(range(CHART_DAYS)) if last.toordinal() > age]
 
 
 def last_months(last: date) -> list[date]:
-    """Return the first days of the months of a chart, of which `last` is the newest."""
+    """Return the first day of each of the last `CHART_MONTHS` months up to the month of `last`, in ascending order."""
     number = last.year * 12 + last.month - 1
     months = (number - age for age in reversed(range(CHART_MONTHS)))
-    return [date(each // 12, each % 12 + 1, 1) for each in months if each >= 12]  # noqa: PLR2004  months of a year
+    return [date(each // 12, each % 12 + 1, 1) for each in months if each >= 12]  # noqa: PLR2004  a year has 12 months
 
 
 def shortened(text: str) -> str:
-    """Return the last characters of a long text: the end of a media type or path differs most."""
+    """Shorten a long text to its last characters, because media types and paths often differ only at their ends."""
     return text if len(text) <= LABEL else "…" + text[1 - LABEL :]
 
 

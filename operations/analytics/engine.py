@@ -1,14 +1,15 @@
-"""DuckDB connection with limited memory, in which SQL of a user can only read the relation `objects`."""
+"""Runs SQL in DuckDB with limited memory. The SQL of a user can only read the relation `objects`."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any, Self
 
 import duckdb
@@ -18,15 +19,17 @@ from operations.analytics.options import CACHE_VARIABLE, DEFAULT_MEMORY
 from operations.errors import OperatorError
 
 ROWS_AT_ONCE = 1000
-"""Rows of a result that Python reads at once."""
+"""Number of rows that Python fetches from a query result at a time."""
+BYTES_PER_THREAD = 100_000_000
+"""Bytes of the memory limit per DuckDB thread. With half of this size, the import of 1,000,000 rows fails."""
 READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 HUGE_INTEGERS = ("HUGEINT", "UHUGEINT")
 DAMAGED = (".parquet'", "Parquet")
-"""Parts of DuckDB's messages about a damaged file in the cache."""
+"""Texts in DuckDB's error messages about a damaged Parquet file in the cache."""
 EXPLAIN_PREFIX = re.compile(
     r"\A(?:\s|--[^\n]*\n|/\*.*?\*/)*EXPLAIN\b\s*(?:ANALYZE\b|ANALYSE\b|\([^()]*\))?", re.IGNORECASE | re.DOTALL
 )
-"""The beginning of an EXPLAIN statement, before the explained statement."""
+"""Matches the keyword EXPLAIN with its options, up to the statement that it explains."""
 COLUMNS_DOCUMENT = "docs/sql.md lists the columns of the relation objects"
 COLUMNS_HELP = f"{COLUMNS_DOCUMENT}, and DESCRIBE objects prints them"
 
@@ -38,7 +41,7 @@ class QueryResult:
     Attributes:
         columns: names of the columns.
         types: DuckDB types of the columns.
-        rows: the rows, which can be read once.
+        rows: iterator over the rows.
     """
 
     columns: tuple[str, ...]
@@ -47,10 +50,11 @@ class QueryResult:
 
 
 class Engine:
-    """DuckDB connection in which SQL of a user can only read the relation `objects`.
+    """DuckDB connection in which the SQL of a user can only read the relation `objects`.
 
     Args:
-        memory: limit of DuckDB's memory, such as `1GB`. DuckDB writes larger intermediate results to `spill`.
+        memory: limit of DuckDB's memory, such as `1GB`. DuckDB writes larger intermediate results to `spill`, and uses
+            fewer threads than cores if the limit is too small for one thread per core.
         spill: folder for intermediate results that exceed the limit.
     """
 
@@ -58,14 +62,19 @@ class Engine:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "temp_directory": str(spill),
-            "preserve_insertion_order": "false",  # the order of rows needs memory, and queries sort their results
+            # To keep the order of rows in files, DuckDB needs memory. Queries sort their results instead.
+            "preserve_insertion_order": "false",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",  # SQL must not read variables of this program
+            "python_enable_replacements": "false",  # SQL of users must not read Python variables.
         }
         with translated_errors():
             self.connection = duckdb.connect(":memory:", config=config)
-            self.connection.execute("SET TimeZone = 'UTC'")  # now() and casts depend on it, and rows have times in UTC
+            # Rows contain times in UTC. The setting applies to now() and to casts.
+            self.connection.execute("SET TimeZone = 'UTC'")
+            sql = "SELECT current_setting('threads'), parse_formatted_bytes(current_setting('memory_limit'))"
+            [(cores, limit)] = self.connection.execute(sql).fetchall()
+            self.connection.execute(f"SET threads = {max(1, min(cores, round(limit / BYTES_PER_THREAD)))}")
 
     def __enter__(self) -> Self:
         return self
@@ -74,22 +83,22 @@ class Engine:
         self.connection.close()
 
     def open(self, files: Sequence[Path], *, writable: Path | None = None) -> None:
-        """Create the view `objects`, and then prevent all other access to files and all changes of settings.
+        """Create the view `objects`, and then deny access to other files and changes of DuckDB's settings.
 
         Args:
-            files: the Parquet files of the relation.
-            writable: path of a file that `write_parquet` writes later.
+            files: the Parquet files with the rows of the view.
+            writable: path of the file that `write_parquet` will write; None for no file.
         """
         permitted = ", ".join(map(literal, [*files, *([writable] if writable else [])]))
         with translated_errors():
-            self.connection.execute(f"CREATE VIEW objects AS SELECT * FROM {parquet(*files)}")  # noqa: S608  a view has no parameters
+            self.connection.execute(f"CREATE VIEW objects AS SELECT * FROM {parquet(*files)}")  # noqa: S608  the SQL of a view cannot have parameters
             self.connection.execute(f"SET allowed_paths = [{permitted}]")
             self._lock()
 
     def check(self, sql: str) -> None:
-        """Raise an OperatorError if `select` would reject a statement of a user, without any rows.
+        """Raise an OperatorError if `select` would reject a user's statement. The check needs no rows of the table.
 
-        The engine cannot open the relation afterwards.
+        After this call, `open` fails, so use another instance for the query.
 
         Args:
             sql: the statement.
@@ -106,22 +115,32 @@ class Engine:
         self.connection.execute("SET lock_configuration = true")
 
     def execute(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> duckdb.DuckDBPyConnection:
-        """Run a statement of the program in a thread, because DuckDB does not react to Ctrl-C while a statement runs.
+        """Run a statement that this program has composed. It runs in a thread, so that Ctrl-C can interrupt DuckDB.
 
         Args:
             sql: the statement.
             parameters: values of the parameters `?` or `$name` in the statement.
         """
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(self.connection.execute, sql, parameters)
-            try:
-                return future.result()
-            except KeyboardInterrupt:
-                self.connection.interrupt()
-                raise
+        result: Future[duckdb.DuckDBPyConnection] = Future()
+
+        def run() -> None:
+            if result.set_running_or_notify_cancel():
+                try:
+                    result.set_result(self.connection.execute(sql, parameters))
+                except Exception as error:  # noqa: BLE001  The calling thread raises it.
+                    result.set_exception(error)
+
+        try:
+            Thread(target=run).start()
+            return result.result()
+        except KeyboardInterrupt:
+            while not (result.cancel() or result.done()):
+                self.connection.interrupt()  # DuckDB ignores an interruption before the statement starts.
+                wait([result], timeout=0.1)
+            raise
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Return all rows of the result of a query of the program itself.
+        """Run a query that this program has composed, and return all rows of the result.
 
         Args:
             sql: the query.
@@ -136,7 +155,7 @@ class Engine:
             sql: one statement that only reads.
 
         Raises:
-            OperatorError: the statement is invalid, is not a query, or reads something else than the relation.
+            OperatorError: the statement is invalid, is not a query, or reads something other than `objects`.
         """
         with translated_errors():
             cursor = self.execute(_query(sql))
@@ -145,54 +164,55 @@ class Engine:
         return QueryResult(columns=names, types=types, rows=_batches(cursor))
 
     def write_parquet(self, sql: str, path: Path) -> int:
-        """Write the result of a user's query into a Parquet file, and return the number of rows.
+        """Run a user's query, write its result into a Parquet file, and return the number of rows.
 
         Args:
             sql: one statement that only reads.
             path: path of the file, which `open` has made writable.
 
         Raises:
-            OperatorError: as for `select`, or the file cannot be written.
+            OperatorError: `select` would reject the statement, or the file cannot be written.
         """
         with translated_errors():
-            query = self._without_huge_integers(f"{_query(sql)}\n")  # The last line of a statement can be a comment.
+            # If the statement ends with a comment, the line end terminates the comment.
+            query = self._without_huge_integers(f"{_query(sql)}\n")
             copied = self.execute(f"COPY ({query}) TO {literal(path)} (FORMAT parquet, USE_TMP_FILE false)")
             [(rows,)] = copied.fetchall()
         return int(rows)
 
     def _without_huge_integers(self, query: str) -> str:
-        """Return a query whose sums are decimal numbers, because DuckDB writes HUGEINT into Parquet as DOUBLE."""
-        described = self.execute(f"DESCRIBE SELECT * FROM ({query})").fetchall()  # noqa: S608  a checked query
+        """Cast HUGEINT columns to DECIMAL, because DuckDB writes HUGEINT to Parquet as DOUBLE, which is not exact."""
+        described = self.execute(f"DESCRIBE SELECT * FROM ({query})").fetchall()  # noqa: S608  the query was checked: it only reads
         huge = ['"' + name.replace('"', '""') + '"' for name, kind, *_ in described if kind in HUGE_INTEGERS]
         if not huge:
             return query
         casts = ", ".join(f"CAST({name} AS DECIMAL(38, 0)) AS {name}" for name in huge)
-        return f"SELECT * REPLACE ({casts}) FROM ({query})"  # noqa: S608  a checked query
+        return f"SELECT * REPLACE ({casts}) FROM ({query})"  # noqa: S608  the query was checked: it only reads
 
 
 def literal(value: Path | str) -> str:
-    """Return a path or a text as an SQL literal."""
+    """Return a path or a text as an SQL string literal, with escaped quotation marks."""
     return "'" + str(value).replace("'", "''") + "'"
 
 
 def parquet(*paths: Path, options: str = "") -> str:
-    """Return the SQL text of a table function that reads Parquet files.
+    """Return a call of DuckDB's function `read_parquet` as SQL text.
 
-    DuckDB would replace columns by parts of a path such as `bucket=prod/`, so this is disabled.
+    Hive partitioning is off, because DuckDB would replace a column by a part of a path such as `bucket=prod/`.
 
     Args:
         paths: the files.
-        options: further arguments, with a comma at the beginning.
+        options: further arguments of the function; the text begins with a comma.
     """
     return f"read_parquet([{', '.join(map(literal, paths))}], hive_partitioning = false{options})"
 
 
 @contextmanager
 def translated_errors(action: str = "run the SQL statement") -> Iterator[None]:
-    """Raise DuckDB's errors as OperatorErrors that state the remedy.
+    """Context manager that converts DuckDB's errors to OperatorErrors with a remedy.
 
     Args:
-        action: the action as an infinitive without "to".
+        action: the failed action for the message, such as "run the query".
     """
     try:
         yield
@@ -203,18 +223,19 @@ def translated_errors(action: str = "run the SQL statement") -> Iterator[None]:
 
 
 def _query(sql: str) -> str:
-    """Return the text of a statement that only reads."""
+    """Return the text of the only statement in an SQL text. Raise an OperatorError if it can write."""
     return _statement(sql).query.strip().rstrip(";")
 
 
 def _statement(sql: str) -> duckdb.Statement:
-    """Return a statement that only reads.
+    """Return the only statement in an SQL text, after a check that it only reads.
 
     Raises:
-        OperatorError: there is no statement or more than one, or it does not only read.
+        OperatorError: the text has no statement or several, or the statement can write.
     """
     statement = _single(sql)
-    if statement.type == duckdb.StatementType.EXPLAIN:  # EXPLAIN ANALYZE runs the explained statement.
+    # EXPLAIN ANALYZE executes the explained statement, which must not write.
+    if statement.type == duckdb.StatementType.EXPLAIN:
         explained = EXPLAIN_PREFIX.sub("", statement.query)
         if _single(explained).type != duckdb.StatementType.SELECT:
             raise OperatorError("EXPLAIN is only allowed for a SELECT statement, because the relation is read-only")
@@ -222,19 +243,19 @@ def _statement(sql: str) -> duckdb.Statement:
 
 
 def _single(sql: str) -> duckdb.Statement:
-    """Return the only statement of an SQL text, which reads or explains another statement."""
+    """Return the only statement in an SQL text: a query, or an EXPLAIN of another statement."""
     statements = duckdb.extract_statements(sql)
     if len(statements) != 1:
         raise OperatorError(f"the SQL text has {len(statements)} statements: give exactly one SELECT statement")
     [statement] = statements
     if statement.type == duckdb.StatementType.MULTI:
         raise OperatorError(
-            "PIVOT needs the values of its column: give them in a list, such as ON extension IN ('pdf')"
+            "PIVOT requires a list of the values that become columns, such as ON extension IN ('pdf', 'jpg')"
         )
     if statement.type not in READS:
         raise OperatorError(
             f"{statement.type.name} statements are not allowed, because the relation objects is read-only: give a "
-            "SELECT statement. To write its result into a file, use --format and --output"
+            "SELECT statement. To write the result of a query to a file, use --format and --output"
         )
     return statement
 
@@ -249,7 +270,7 @@ def _batches(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
 
 
 def _message(error: duckdb.Error) -> str:
-    """Return DuckDB's message in one line, without the excerpt of the SQL text, and with the remedy."""
+    """Return DuckDB's error message on one line, without the quoted SQL text, followed by the remedy."""
     excerpt = str(error).strip().partition("\nLINE ")[0]
     text = " ".join(line.strip() for line in excerpt.splitlines() if line.strip()).rstrip(".")
     remedy = ""
@@ -257,27 +278,28 @@ def _message(error: duckdb.Error) -> str:
         case duckdb.CatalogException() if "Table with name" in text:
             remedy = f"The only table is objects; {COLUMNS_HELP}"
         case duckdb.BinderException() if "No function matches" in text:
-            text = text.partition(" Candidate functions:")[0].rstrip(
-                "."
-            )  # without the list of signatures of the function
+            # DuckDB's message also lists all signatures of the function.
+            text = text.partition(" Candidate functions:")[0].rstrip(".")
             remedy = COLUMNS_HELP
         case duckdb.CatalogException() | duckdb.BinderException():
             remedy = COLUMNS_HELP
         case duckdb.ParserException():
             remedy = "The SQL dialect is that of DuckDB; docs/sql.md has examples"
         case duckdb.PermissionException():
-            remedy = "SQL can only read the relation objects, not files, URLs and extensions"
+            remedy = "A query can only read the relation objects. It cannot read files or URLs, or load extensions"
         case duckdb.OutOfMemoryException():
-            text = text.partition(" Possible solutions:")[0]  # without advice about settings that users cannot change
-            remedy = "Give more memory with --memory, such as --memory 4GB, or more disk space with TAPSTACK_CACHE"
-    # If a parallel write fails, the text of DuckDB's exception is a JSON document.
+            text = text.partition(" Possible solutions:")[0]  # DuckDB suggests settings that users cannot change.
+            remedy = "Increase the limit with --memory, such as --memory 4GB, or set TAPSTACK_CACHE to a larger disk"
+    # If one of several writing threads fails, DuckDB's exception contains a JSON document instead of a message.
     if match := re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text):
         text = json.loads(match[1])
     if "No space left on device" in text:
         remedy = (
-            "The disk is full: delete files (`tapstack cache clear` deletes the cache), or use another disk "
-            f"({CACHE_VARIABLE} is the folder of the cache)"
+            "The disk is full: delete files (`tapstack cache clear` deletes the cache), or set "
+            f"{CACHE_VARIABLE} to a folder on another disk"
         )
     elif any(word in text for word in DAMAGED) or type(error) in (duckdb.Error, duckdb.InternalException):
-        remedy = "If a file in the cache is damaged, delete it with `tapstack cache clear`, and start again"
+        remedy = (
+            "A file in the cache may be damaged: delete the cache with `tapstack cache clear`, and start the tool again"
+        )
     return f"{text}{'' if text.endswith(('!', '?')) else '.'} {remedy}".rstrip(". ")

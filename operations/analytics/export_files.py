@@ -1,4 +1,4 @@
-"""Reads export folders that DynamoDB writes (ExportTableToPointInTime), and verifies their files before use."""
+"""Reads the folder of a DynamoDB table export (ExportTableToPointInTime), and verifies the files before their use."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from operations.local_files import read_manifest
 from operations.pool import map_in_order
 
 SUMMARY, FILES, STARTED, DATA = "manifest-summary.json", "manifest-files.json", "_started", "data"
-"""Names in an export folder (DynamoDB Developer Guide, table export output format)."""
+"""Names of files and folders in a table export (DynamoDB Developer Guide, "DynamoDB table export output format")."""
 AGAIN = "Download the export again, or export the table again"
 LONGEST_LINE = 4 * 1024 * 1024
-"""Limit in bytes of one row in JSON: DynamoDB limits a row to 400 KB, and a JSON escape has at most 6 bytes."""
+"""Maximum bytes of one row in JSON. A row has at most 400 KB, and each of its bytes becomes at most 6 bytes in JSON."""
 FILE_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
-"""Names of data files. DuckDB would read several files for a name with a wildcard."""
+"""Matches permitted names of data files. Wildcards are not permitted, because DuckDB would read several files."""
 CHUNK = 1024 * 1024
-"""Uncompressed bytes of a data file that are read at once."""
+"""Number of uncompressed bytes that are read from a data file at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFile:
-    """One data file of an export.
+    """One data file of a DynamoDB table export.
 
     Attributes:
         key: object key in the export's bucket.
@@ -46,13 +46,13 @@ class DataFile:
 
     @property
     def name(self) -> str:
-        """The name of the file in the folder `data`."""
+        """File name without the folder: the part of the object key after the last slash."""
         return self.key.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """The manifests of a complete export.
+    """Content of the manifests of a complete DynamoDB table export.
 
     Attributes:
         table: ARN of the exported table.
@@ -68,15 +68,15 @@ class Export:
 
     @classmethod
     def parse(cls, summary: bytes, files: bytes, *, place: str) -> Self:
-        """Parse the two manifests of an export.
+        """Parse the two manifests of a DynamoDB table export.
 
         Args:
             summary: content of manifest-summary.json.
             files: content of manifest-files.json.
-            place: folder of the manifests, for error messages.
+            place: path or URL of the folder with the manifests, for error messages.
 
         Raises:
-            OperatorError: a manifest is damaged, or the export is not a full export in the format DYNAMODB_JSON.
+            OperatorError: a manifest is damaged, or the export is incremental or has a format other than DYNAMODB_JSON.
         """
         path = f"{place}/{SUMMARY}"
         values = _json(summary, path)
@@ -103,7 +103,7 @@ class Export:
 
 
 def read_export(folder: Path) -> Export:
-    """Read the manifests of an export folder.
+    """Read the manifests of a DynamoDB table export from a local folder.
 
     Args:
         folder: the folder that contains manifest-summary.json.
@@ -113,18 +113,18 @@ def read_export(folder: Path) -> Export:
     """
     if not (folder / SUMMARY).exists() and (folder / STARTED).exists():
         raise OperatorError(
-            f"{folder} has the file {STARTED}, but no {SUMMARY}: the export is in progress or has failed. Wait for its "
-            "end (`aws dynamodb list-exports`), or export the table again."
+            f"{folder} has the file {STARTED}, but no {SUMMARY}: the export is in progress or has failed. "
+            "`aws dynamodb list-exports` shows its status. Wait until it is complete, or export the table again."
         )
     return Export.parse(_read(folder / SUMMARY), _read(folder / FILES), place=str(folder))
 
 
 def verify(folder: Path, export: Export) -> None:
-    """Verify the checksum, the compression and the number of rows of each data file.
+    """Verify the checksum, the gzip format and the number of rows of each data file of an export.
 
     Args:
         folder: the folder that contains manifest-summary.json.
-        export: its manifests.
+        export: content of the export's manifests.
 
     Raises:
         OperatorError: a data file is missing or damaged. The message contains its path.
@@ -134,11 +134,11 @@ def verify(folder: Path, export: Export) -> None:
 
 
 def write_manifests(folder: Path, export: Export) -> None:
-    """Write the manifests of an export whose data files exist.
+    """Write the manifests of a table export into a folder that already contains the data files.
 
     Args:
         folder: the folder that contains the folder `data`.
-        export: its manifests.
+        export: content of the export's manifests.
     """
     lines = [{"itemCount": each.items, "md5Checksum": each.md5, "dataFileS3Key": each.key} for each in export.files]
     (folder / FILES).write_text("".join(json.dumps(each) + "\n" for each in lines), encoding="utf-8")
@@ -148,13 +148,13 @@ def write_manifests(folder: Path, export: Export) -> None:
 
 
 def find_export(path: Path) -> Path:
-    """Return the folder with manifest-summary.json.
+    """Return the folder of a table export, which contains manifest-summary.json.
 
     Args:
-        path: this folder, this file, or a folder with exactly one export.
+        path: the folder, the file manifest-summary.json, or a folder that contains exactly one export.
 
     Raises:
-        OperatorError: the path has no export, or several.
+        OperatorError: the path contains no export or more than one.
     """
     folder = path.parent if path.name == SUMMARY else path
     if (folder / SUMMARY).exists() or (folder / STARTED).exists():
@@ -168,7 +168,7 @@ def find_export(path: Path) -> Path:
 
 
 def data_paths(folder: Path, files: Sequence[DataFile]) -> list[Path]:
-    """Return the paths of the data files that contain rows.
+    """Return the paths of an export's data files, without the files that have no rows.
 
     Args:
         folder: the folder that contains manifest-summary.json.
@@ -182,7 +182,7 @@ def _verify(path: Path, expected: DataFile) -> None:
     try:
         if base64.b64encode(md5_digest(path)).decode() != expected.md5:
             raise OperatorError(f"{path} is damaged: its MD5 checksum is not {expected.md5}. {AGAIN}.")
-        # DynamoDB writes an empty file for a partition without rows.
+        # For a partition without rows, DynamoDB writes a file of 0 bytes, which is not a valid gzip file.
         lines = _count_lines(path, expected.items) if path.stat().st_size else 0
     except FileNotFoundError as error:
         raise OperatorError(f"{path} is missing, but {FILES} lists it. {AGAIN}.") from error
@@ -195,11 +195,11 @@ def _verify(path: Path, expected: DataFile) -> None:
 
 
 def _count_lines(path: Path, expected: int) -> int:
-    """Return the number of lines in a data file.
+    """Return the number of lines in a compressed data file.
 
     Raises:
-        OperatorError: there are more lines than expected, or a line is too long. The rest of the file is not read,
-            because a small file can contain many gigabytes.
+        OperatorError: the file has more lines than expected, or a line is too long. Reading stops at this point,
+            because a small compressed file can contain many gigabytes.
     """
     lines = rest = 0
     with gzip.open(path) as unpacked:
@@ -225,10 +225,10 @@ def _read(path: Path) -> bytes:
         raise OperatorError(f"cannot read {path}: {error.strerror}.") from error
 
 
-def _json(text: bytes, path: str) -> Any:  # noqa: ANN401  a JSON value
+def _json(text: bytes, path: str) -> Any:  # noqa: ANN401  JSON values have any type
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:  # Deeply nested JSON raises RecursionError.
+    except (ValueError, RecursionError) as error:  # The JSON parser raises RecursionError for deeply nested values.
         raise OperatorError(f"{path} is damaged: {error}. {AGAIN}.") from error
 
 
@@ -241,7 +241,7 @@ def _has_time_zone(text: str) -> bool:
     return time.tzinfo is not None
 
 
-def _data_file(values: Any, path: str) -> DataFile:  # noqa: ANN401  a JSON value
+def _data_file(values: Any, path: str) -> DataFile:  # noqa: ANN401  JSON values have any type
     match values:
         case {"dataFileS3Key": str(key), "itemCount": int(items), "md5Checksum": str(md5)}:
             file = DataFile(key=key, items=items, md5=md5)

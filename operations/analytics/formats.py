@@ -1,4 +1,4 @@
-"""Formats of query results: table, CSV and JSON. Keys and metadata in results are untrusted text."""
+"""Writes query results as a table, CSV or JSON. Object keys and metadata in results are untrusted text."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from operations.analytics.engine import QueryResult
 
 FORMULA_CHARACTERS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
-"""Characters with which a spreadsheet program begins a formula, also in full width (OWASP, CSV injection)."""
+"""Characters at the beginning of a formula in spreadsheet programs, also in full width (OWASP, "CSV Injection")."""
 MAX_TABLE_ROWS = 1000
-"""Number of rows that the format `table` prints."""
+"""Maximum number of rows that the format `table` prints."""
 UNLIMITED = 1_000_000
-"""Width in characters of a table that is not printed to a terminal."""
+"""Width in characters of a table that is written to a file or a pipe. It is larger than any table."""
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")
 
 
-def json_value(value: Any) -> Any:  # noqa: ANN401  a value of any column
-    """Return a value of a result as a JSON value. Times have the format of rows: ISO 8601 in UTC with `Z`."""
+def json_value(value: Any) -> Any:  # noqa: ANN401  a column may have any type
+    """Convert a value of a query result to a JSON value. Times become ISO 8601 texts in UTC, which end with `Z`."""
     match value:
         case datetime():
             value = value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
         case Decimal():
             value = int(value) if value == value.to_integral_value() else float(value)
-        case float() if not math.isfinite(value):  # JSON has no infinity and no NaN
+        case float() if not math.isfinite(value):  # JSON supports neither infinity nor NaN.
             value = None
         case Mapping():
             value = {str(name): json_value(each) for name, each in value.items()}
@@ -50,10 +50,10 @@ def json_value(value: Any) -> Any:  # noqa: ANN401  a value of any column
     return value
 
 
-def csv_cell(value: Any) -> Any:  # noqa: ANN401  a value of any column
-    """Return a value of a result for a CSV file.
+def csv_cell(value: Any) -> Any:  # noqa: ANN401  a column may have any type
+    """Convert a value of a query result to a CSV value.
 
-    A text that a spreadsheet program would run as a formula begins with an apostrophe. Maps and lists are JSON texts.
+    An apostrophe is added to texts that a spreadsheet program would run as formulas. Maps and lists become JSON texts.
     """
     if isinstance(value, Mapping | list | tuple):
         value = json.dumps(json_value(value), ensure_ascii=False)
@@ -63,30 +63,30 @@ def csv_cell(value: Any) -> Any:  # noqa: ANN401  a value of any column
 
 
 def write_csv(result: QueryResult, stream: TextIO) -> int:
-    """Write a result as CSV with a header (RFC 4180), and return the number of rows.
+    """Write a query result as CSV with a header (RFC 4180), and return the number of rows.
 
-    On a terminal, unprintable characters in texts have escapes.
+    If the stream is a terminal, unprintable characters are escaped.
 
     Args:
         result: the result.
-        stream: stream without conversion of line ends.
+        stream: text stream that does not convert line ends.
     """
     writer, terminal = csv.writer(stream, lineterminator="\r\n"), stream.isatty()
     number = 0
-    for number, row in enumerate(chain([result.columns], result.rows)):  # noqa: B007  the last number is the number of rows
+    for number, row in enumerate(chain([result.columns], result.rows)):  # noqa: B007  after the loop, `number` is the number of rows
         cells = map(csv_cell, row)
         writer.writerow([printable(each) if terminal and isinstance(each, str) else each for each in cells])
     return number
 
 
 def write_json(result: QueryResult, stream: TextIO) -> int:
-    """Write a result as a JSON array with one object for each row, and return the number of rows.
+    """Write a query result as a JSON array with one object per row, and return the number of rows.
 
-    The second column with a name gets the suffix `_1`, as in Parquet files.
+    If two columns have the same name, the second one gets the suffix `_1`, as in Parquet files.
 
     Args:
         result: the result.
-        stream: stream for the text.
+        stream: text stream to which the result is written.
     """
     number, names = 0, _distinct(result.columns)
     stream.write("[")
@@ -98,11 +98,11 @@ def write_json(result: QueryResult, stream: TextIO) -> int:
 
 
 def write_table(result: QueryResult, stream: TextIO) -> int:
-    """Write the first rows of a result as a table for a terminal, and return the number of written rows.
+    """Write the first rows of a query result as a table for readers, and return the number of written rows.
 
     Args:
         result: the result.
-        stream: stream for the text.
+        stream: text stream to which the result is written.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, kind in zip(result.columns, result.types, strict=True):
@@ -112,7 +112,7 @@ def write_table(result: QueryResult, stream: TextIO) -> int:
         table.add_row(*(Text(_shown(each)) for each in row))
     if stream.isatty():
         Console(file=stream).print(table)
-    else:  # Each row is one line for programs such as grep, whatever the length of the keys.
+    else:  # In a pipe, each row is one line, for programs such as grep.
         console = Console(file=io.StringIO(), width=UNLIMITED, color_system=None)
         with console.capture() as captured:
             console.print(table)
@@ -127,11 +127,11 @@ WRITERS: Mapping[str, Callable[[QueryResult, TextIO], int]] = {
     "csv": write_csv,
     "json": write_json,
 }
-"""Functions that write a result as text, by the name of the format."""
+"""Maps the name of each text format to the function that writes a query result in this format."""
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    """Return names of columns, of which repeated ones have a number at their end."""
+    """Return the column names, with a number at the end of each repeated name."""
     found: list[str] = []
     for name in names:
         numbered = (f"{name}_{number}" for number in count(1))
@@ -139,7 +139,7 @@ def _distinct(names: Iterable[str]) -> list[str]:
     return found
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401  a value of any column
+def _shown(value: Any) -> str:  # noqa: ANN401  a column may have any type
     if value is None:
         return ""
     if isinstance(value, Mapping | list | tuple):

@@ -1,4 +1,4 @@
-"""Formats the report as one HTML file without scripts and without other files."""
+"""Creates the report as one HTML file that contains no scripts and loads no other files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from operations.analytics.cells import cell
 from operations.analytics.charts import chart, title
-from operations.analytics.text import facts
+from operations.analytics.text import TERMS, facts
 
 if TYPE_CHECKING:
     from operations.analytics.report import Report, Table
@@ -19,7 +19,7 @@ def page(report: Report) -> str:
     """Return the report as an HTML document.
 
     Args:
-        report: the report. The template escapes all texts, and `cell` replaces control characters.
+        report: data of the report. The HTML template escapes all texts.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("operations.analytics", "."),
@@ -29,10 +29,10 @@ def page(report: Report) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template("report.html.j2").render(
-        report=report, facts=facts(report), cell=cell, title=title, svg=_svg
+        report=report, facts=facts(report), terms=TERMS, cell=cell, title=title, svg=_svg
     )
 
 
 def _svg(table: Table) -> Markup:
-    """Return the chart of a table as SVG, whose texts the XML library has escaped."""
-    return Markup(chart(table))  # noqa: S704  xml.etree.ElementTree has escaped the texts
+    """Return a table's chart as SVG markup, which the HTML template does not escape again."""
+    return Markup(chart(table))  # noqa: S704  xml.etree.ElementTree escapes the texts in the chart

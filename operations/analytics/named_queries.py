@@ -1,4 +1,4 @@
-"""The named queries of the report: SQL files in the dialect of DuckDB that read the relation `objects`."""
+"""Loads the report's named queries: SQL files in DuckDB's dialect that read the relation `objects`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from operations.errors import OperatorError
 
 QUERIES = Path(__file__).with_name("queries")
-"""Folder with the named queries."""
+"""Folder with the SQL files of the named queries."""
 
 
 def query_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""Options of the tools that read the rows of a table."""
+"""Command-line options of the tools that read all rows of the DynamoDB table: `sql`, `report`, `export` and `cache`."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from operations.shared_options import add_stack
 
 FORMATS = ("table", "csv", "json", "parquet")
 SOURCE_TOOLS = ("report", "sql", "export")
-"""Tools with the options of `add_source`."""
+"""Names of the tools that have the options of the function `add_source`."""
 DEFAULT_MEMORY = "1GB"
 CACHE_VARIABLE = "TAPSTACK_CACHE"
-"""Environment variable with the path of the cache folder."""
+"""Name of the environment variable with the path of the cache folder."""
 NOTES = (
-    f"--scan consumes read capacity, and --export costs ${ROWS_EXPORTED.dollars:.2f} per GB of the table in us-east-1. "
-    "The rows are stored in the folder TAPSTACK_CACHE (default: ~/.cache/tapstack). Athena costs "
-    f"${ATHENA_BYTES.dollars:g} per TB of scanned data in us-east-1."
+    "--scan consumes read capacity of the table. In us-east-1, --export costs "
+    f"${ROWS_EXPORTED.dollars:.2f} per GB of the table, and Athena costs ${ATHENA_BYTES.dollars:g} per TB of scanned "
+    "data. The tool stores the rows in a cache on this computer: the folder in the environment variable TAPSTACK_CACHE "
+    "(default: ~/.cache/tapstack)."
 )
-CACHE_NOTES = "The cache is the folder TAPSTACK_CACHE (default: ~/.cache/tapstack)."
+CACHE_NOTES = "The cache is the folder in the environment variable TAPSTACK_CACHE (default: ~/.cache/tapstack)."
 
 
 def add_source(parser: argparse.ArgumentParser, *, athena: bool = True) -> None:
-    """Add the options that select the rows.
+    """Add the options that select the source of the rows: a scan, an export, or the cache.
 
     Args:
         parser: the argument parser of a tool.
@@ -37,59 +38,63 @@ def add_source(parser: argparse.ArgumentParser, *, athena: bool = True) -> None:
     rows.add_argument(
         "--scan",
         action="store_true",
-        help=f"read all rows of the table with a parallel scan{' (default: only read the cache)' * athena}",
+        help="read all rows of the DynamoDB table with a parallel Scan"
+        f"{' (default: use only rows in the cache)' * athena}",
     )
     rows.add_argument(
-        "--export", action="store_true", help="export the table to the stack's export bucket, and download the files"
+        "--export",
+        action="store_true",
+        help="export the DynamoDB table to the stack's export bucket (configuration key analytics), and download the "
+        "files of the export",
     )
     rows.add_argument(
         "--from-export",
         type=export_path,
         metavar="PATH",
-        help="read an existing export: a folder or an s3:// URL with manifest-summary.json; needs no stack",
+        help="read the rows of an existing DynamoDB export: a folder or an s3:// URL with manifest-summary.json. The "
+        "tool then needs no stack",
     )
     if athena:
         rows.add_argument(
             "--athena",
             action="store_true",
-            help="run in Athena, over the rows that `tapstack export` exported (configuration key analytics)",
+            help="run the SQL in Amazon Athena, over the export that `tapstack export` selected. Requires the "
+            "configuration key analytics",
         )
     parser.add_argument(
         "--max-age",
         type=duration,
         default=timedelta(hours=1),
         metavar="AGE",
-        help="use rows of the cache, or of an export in the export bucket, that are younger than this, such as 30m, "
-        "12h or 7d; 0 always reads the table (default: 1h)",
+        help="maximum age of rows that the tool reuses from the cache or from an earlier export, such as 30m, 12h or "
+        "7d (default: 1h). With 0, the tool always reads the table again",
     )
     parser.add_argument(
         "--rate",
         type=rate_of("read units"),
         metavar="N",
-        help=f"read units per second of --scan (default: half of the table's read capacity, or "
+        help=f"maximum read units per second with --scan (default: half of the table's read capacity, or "
         f"{ON_DEMAND_READ_RATE:g} for an on-demand table)",
     )
-    parser.add_argument(
-        "--force", action="store_true", help="with --scan, also read a table with more than 1,000,000 rows"
-    )
+    parser.add_argument("--force", action="store_true", help="permit --scan for a table with more than 1,000,000 rows")
     add_memory(parser, default=DEFAULT_MEMORY)
 
 
 def add_memory(parser: argparse.ArgumentParser, *, default: str | None = None, condition: str = "") -> None:
-    """Add the option that limits the memory.
+    """Add the option --memory, which limits DuckDB's memory.
 
     Args:
         parser: the argument parser of a tool.
         default: the default of the option.
-        condition: beginning of the help text, such as `with --scan, `.
+        condition: text before the help text, such as `with --scan, `.
     """
     parser.add_argument(
         "--memory",
         type=memory_size,
         default=default,
         metavar="SIZE",
-        help=f"{condition}limit of the tool's memory; larger intermediate results are written to the cache folder "
-        f"(default: {DEFAULT_MEMORY})",
+        help=f"{condition}approximate memory limit of the tool (default: {DEFAULT_MEMORY}). The tool writes larger "
+        "intermediate results to the cache folder",
     )
 
 
@@ -101,13 +106,14 @@ def add_sql(parser: argparse.ArgumentParser) -> None:
         type=utf8_text,
         nargs="?",
         metavar="SQL",
-        help="a SELECT statement over the relation objects, in DuckDB's dialect; 'DESCRIBE objects' prints the columns",
+        help="a SELECT statement in DuckDB's SQL dialect. It reads the relation objects, which has one row for each "
+        "object version and delete marker. 'DESCRIBE objects' prints the columns",
     )
     query.add_argument(
         "--name",
         type=utf8_text,
         metavar="QUERY",
-        help="run a named query of the report, such as totals; a wrong name prints all names",
+        help="run a named query of the report, such as totals. An unknown name prints all names",
     )
     parser.add_argument(
         "--format",
@@ -117,7 +123,7 @@ def add_sql(parser: argparse.ArgumentParser) -> None:
         help=f"format of the result: {', '.join(FORMATS)} (default: table)",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="write the result into a new file (default: stdout)"
+        "--output", type=Path, metavar="FILE", help="write the result to this new file (default: stdout)"
     )
     add_source(parser)
 
@@ -128,18 +134,18 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         "--parquet",
         type=Path,
         metavar="FOLDER",
-        help="new folder for Parquet files (default: only export the rows for Athena)",
+        help="write the rows as Parquet files to this new folder (default: export the table for Athena)",
     )
     add_source(parser, athena=False)
 
 
 def add_cache(parser: argparse.ArgumentParser) -> None:
     """Add the options of the tool `cache`."""
-    parser.add_argument("action", choices=("clear",), metavar="ACTION", help="the only action is clear")
+    parser.add_argument("action", choices=("clear",), metavar="ACTION", help="clear, which deletes the cache")
 
 
 def problem(options: argparse.Namespace) -> str:
-    """Return why the options of a tool contradict one another; an empty text if they do not.
+    """Return the error message about options that contradict one another, or an empty string.
 
     Args:
         options: the parsed options of a tool in `SOURCE_TOOLS`.
@@ -159,9 +165,8 @@ def problem(options: argparse.Namespace) -> str:
 def _problems_of_sql(options: argparse.Namespace) -> dict[str, bool]:
     kind, output = options.format, options.output is not None
     return {
-        "--json prints a document with the result: remove --json, or remove --format and --output": (
-            options.json and (kind != "table" or output)
-        ),
+        "--json cannot be used with --format and --output, because the JSON document contains the result: remove "
+        "--json, or the other options": (options.json and (kind != "table" or output)),
         "--format parquet is not possible with --athena: use csv or json, or UNLOAD in the Athena console": (
             options.athena and kind == "parquet"
         ),

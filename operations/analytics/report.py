@@ -1,4 +1,4 @@
-"""Data of the report: results of the named queries, with a limited number of rows for each table."""
+"""Creates the data of the report: results of the named queries, with a limited number of rows per table."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from operations.analytics.engine import Engine
 
 Query: TypeAlias = Callable[[str, Mapping[str, object]], list[dict[str, Any]]]
-"""Runs DuckDB SQL with values of its parameters `$name`, and returns the rows with the names of their columns."""
+"""Type of a function that runs DuckDB SQL with parameters, and returns each row as a dictionary by column name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """Selection of rows.
+    """Filters that select the rows of the report.
 
     Attributes:
-        since: first time of the rows; None for no limit.
-        until: time before which the rows end; None for no limit.
+        since: the report contains rows of this time and later; None for no limit.
+        until: the report contains rows before this time; None for no limit.
         bucket: name of the bucket; empty for all buckets.
-        prefix: prefix of the object keys.
+        prefix: prefix of the object keys; empty for all keys.
     """
 
     since: datetime | None = None
@@ -36,10 +36,10 @@ class Filters:
     prefix: str = ""
 
     def where(self, time: str) -> tuple[str, dict[str, object]]:
-        """Return the SQL condition and its parameters.
+        """Return the filters as an SQL condition for a WHERE clause, and the values of its parameters.
 
         Args:
-            time: name of the column with the time of a row.
+            time: name of the column to which `since` and `until` apply.
         """
         conditions = {
             "since": (f"{time} >= $since", self.since and naive(self.since)),
@@ -51,7 +51,7 @@ class Filters:
         return " AND ".join(sql for sql, _ in used.values()), {name: value for name, (_, value) in used.items()}
 
     def lines(self) -> list[str]:
-        """Return a description of the filters for readers."""
+        """Return the active filters as texts for readers, such as "bucket photos"."""
         values = (
             ("since", self.since and naive(self.since)),
             ("until", self.until and naive(self.until)),
@@ -63,7 +63,7 @@ class Filters:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of one section, with the number of further rows that the report does not contain."""
+    """One table of the report: its section, its rows, and the number of rows that were omitted."""
 
     section: Section
     rows: tuple[dict[str, Any], ...]
@@ -72,13 +72,13 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The report.
+    """Data of the report, which the text, HTML and JSON formats contain.
 
     Attributes:
-        source: description of the source of the rows.
-        filters: the selection of rows.
+        source: description of the source of the rows, such as a scan.
+        filters: filters that select the rows.
         totals: the row of the query `totals`.
-        tables: the tables in their order.
+        tables: the tables in the order of the report.
     """
 
     source: str
@@ -93,7 +93,7 @@ class Report:
         return math.fsum(row["dollars_per_month"] or 0 for row in rows)
 
     def document(self) -> dict[str, Any]:
-        """Return the report as a JSON object. Times are ISO 8601 in UTC."""
+        """Return the report as a JSON object. Times are ISO 8601 texts in UTC."""
         return {
             "since": self.filters.since and _json(naive(self.filters.since)),
             "until": self.filters.until and _json(naive(self.filters.until)),
@@ -112,7 +112,7 @@ class Report:
 
 
 def query_of(engine: Engine) -> Query:
-    """Return a function that runs queries in DuckDB.
+    """Return a function of the type `Query` that runs queries in DuckDB.
 
     Args:
         engine: an engine with the relation `objects`.
@@ -138,12 +138,12 @@ def create_report(
     """Run the named queries and return the report.
 
     Args:
-        run: runs a query.
-        source: description of the source of the rows.
-        filters: selection of rows.
-        top: number of rows in each table.
+        run: function that runs a query.
+        source: description of the source of the rows, such as a scan.
+        filters: filters that select the rows.
+        top: maximum number of rows in each table.
         relation: qualified name of the relation `objects`.
-        apply: applies a function that runs queries to several sections, in the order of the sections.
+        apply: function like `map` that calls a function for each section. It may run the calls concurrently.
     """
     selection, parameters = _selection(filters, relation, TOTALS)
     [totals] = run(f"{selection}{named_query(TOTALS.query)}", parameters)
@@ -156,7 +156,7 @@ def create_report(
         rows = run(f"{selection}{sql}LIMIT $limit", {**parameters, "limit": limit})
         total = totals[section.total] if section.total else len(rows)
         if not section.total and len(rows) == limit:
-            counting = f"{selection}SELECT count(*) AS total FROM (\n{sql}) AS counted"  # noqa: S608  contains no text of users
+            counting = f"{selection}SELECT count(*) AS total FROM (\n{sql}) AS counted"  # noqa: S608  the SQL text contains no values of users
             [counted] = run(counting, parameters)
             total = counted["total"]
         return Table(section=section, rows=tuple(rows), more=total - len(rows))
@@ -166,21 +166,21 @@ def create_report(
 
 
 def naive(time: datetime) -> datetime:
-    """Return a time in UTC without its time zone, as in the relation `objects`."""
+    """Convert a time to UTC and remove its time zone, because times in the relation `objects` have none."""
     return time.astimezone(UTC).replace(tzinfo=None)
 
 
 def _selection(filters: Filters, relation: str, section: Section) -> tuple[str, dict[str, object]]:
-    """Return a WITH clause that limits the relation `objects` of a query to the selected rows, and its parameters.
+    """Return a WITH clause that applies the filters to the relation `objects`, and the values of its parameters.
 
-    The queries contain no WITH clause of their own, so that this one can precede each of them.
+    The clause is prepended to a named query. Therefore, the named queries have no WITH clauses.
     """
     where, parameters = filters.where(section.time)
-    selected = f"SELECT * FROM {relation}" + f" WHERE {where}" * bool(where)  # noqa: S608  contains no text of users
+    selected = f"SELECT * FROM {relation}" + f" WHERE {where}" * bool(where)  # noqa: S608  the SQL text contains no values of users
     return f"WITH objects AS ({selected})\n", parameters
 
 
-def _json(value: Any) -> Any:  # noqa: ANN401  a value of any column
+def _json(value: Any) -> Any:  # noqa: ANN401  a column may have any type
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds") + "Z"
     return value.isoformat() if isinstance(value, date) else value

@@ -1,4 +1,4 @@
-"""Options of the tool `report`."""
+"""Command-line options of the tool `report`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from operations.option_types import iso_time, positive_integer, utf8_text
 from operations.shared_options import add_prefix
 
 DEFAULT_TOP, MAX_TOP = 20, 1000
-"""Default number, and limit, of the rows in each table of the report."""
+"""Default and largest value of the option --top, the number of rows in each table of the report."""
 
 
 def add_report(parser: argparse.ArgumentParser) -> None:
@@ -19,10 +19,15 @@ def add_report(parser: argparse.ArgumentParser) -> None:
         "--since",
         type=iso_time,
         metavar="T",
-        help="only versions uploaded, and deletions, at this time (ISO 8601) or later",
+        help="only versions and delete markers created at this time (ISO 8601) or later, and only deletions at this "
+        "time or later",
     )
     parser.add_argument(
-        "--until", type=iso_time, metavar="T", help="only versions uploaded, and deletions, before this time (ISO 8601)"
+        "--until",
+        type=iso_time,
+        metavar="T",
+        help="only versions and delete markers created before this time (ISO 8601), and only deletions before this "
+        "time",
     )
     add_prefix(parser)
     parser.add_argument("--bucket", type=utf8_text, metavar="NAME", help="only this bucket (default: all buckets)")
@@ -31,7 +36,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
         type=positive_integer("rows", MAX_TOP),
         default=DEFAULT_TOP,
         metavar="N",
-        help=f"number of rows in each table, at most {MAX_TOP} (default: {DEFAULT_TOP})",
+        help=f"maximum number of rows in each table of the report, 1 to {MAX_TOP} (default: {DEFAULT_TOP})",
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="also write the report as one HTML file")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write the report to this HTML file")
     add_source(parser)

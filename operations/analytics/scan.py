@@ -1,4 +1,4 @@
-"""Parallel scan of a table into files in the format of an export."""
+"""Scans a DynamoDB table in parallel, and writes its rows into files in the format of a table export."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from operations.rate import RateLimiter
 
 SEGMENTS = 8
-"""Number of segments, which are scanned in parallel."""
+"""Number of segments of a parallel DynamoDB scan."""
 MAX_ROWS = 1_000_000
-"""Largest number of rows that a scan reads without --force."""
-REMEDY = "--export costs less and uses no read capacity; --force scans the table nevertheless"
+"""Maximum number of rows that a scan reads without the option --force."""
+REMEDY = "use --export, which costs less and consumes no read capacity, or add --force to scan the table"
 
 
 class Scan:
-    """One scan of a complete table.
+    """Scans all rows of a DynamoDB table once.
 
     Args:
         aws: the AWS calls.
         table: name of the table.
-        limiter: limit of the read units per second.
-        max_rows: number of rows after which the scan fails; None for no limit.
-        advance: reports a number of read rows.
+        limiter: limits the consumed read units per second.
+        max_rows: the scan fails if the table has more rows than this number; None for no limit.
+        advance: function that is called with the number of rows of each page.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Scan:
         self._rows = 0
 
     def write(self, folder: Path, *, arn: str, time: str) -> None:
-        """Write the rows of the table and the manifests into a folder.
+        """Scan the table, and write its rows and the manifests of an export into a folder.
 
         Args:
             folder: an empty folder.
@@ -103,7 +103,7 @@ class Scan:
 
 
 def check_size(table: TableSize) -> None:
-    """Raise an OperatorError if a table has too many rows for a scan.
+    """Raise an OperatorError if a table has too many rows for a scan without --force.
 
     Args:
         table: ARN and approximate size of the table.

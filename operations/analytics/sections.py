@@ -1,4 +1,4 @@
-"""Tables of the report: their queries, titles and columns."""
+"""Defines the tables of the report: their queries, titles and columns."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import enum
 from dataclasses import dataclass
 
 CHART_DAYS, CHART_MONTHS = 31, 24
-"""Days and months in the charts of uploads."""
+"""Number of days in the chart of uploads by day, and of months in the chart of uploads by month."""
 FEW = 20
-"""Rows of the tables that have fewer rows than this number."""
+"""Minimum number of rows (`Section.least`) of short tables, such as the table of storage classes."""
 PRICES = "noncurrent_prices"
-"""The query with the prices of noncurrent versions and delete markers. Its rows without a price are the last."""
+"""Name of the query with the prices of noncurrent versions and delete markers. Rows without a price are sorted last."""
 
 
 class ColumnKind(enum.Enum):
-    """Kind of the values in a column, which selects their format."""
+    """Kind of the values in a column of the report. It determines how values are formatted."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -28,13 +28,13 @@ class ColumnKind(enum.Enum):
 
     @property
     def is_number(self) -> bool:
-        """Whether columns of this kind are aligned to the right."""
+        """Whether the values are numbers, which are aligned to the right."""
         return self in {ColumnKind.NUMBER, ColumnKind.BYTES, ColumnKind.MILLISECONDS, ColumnKind.DOLLARS}
 
 
 @dataclass(frozen=True)
 class Heading:
-    """Heading of a column: its name in the query and in JSON, its title, and the kind of its values."""
+    """Column of a report table: its name in the SQL query and in JSON, its title, and the kind of its values."""
 
     name: str
     title: str
@@ -48,11 +48,11 @@ class Section:
     Attributes:
         query: name of the query, which is also the name of the table in JSON.
         title: title of the table.
-        note: sentence about the rows that the table contains.
-        headings: the columns of the query that the table contains.
-        total: column of the query `totals` with the number of all rows; empty if the query itself must be counted.
+        note: sentence that explains which rows the table contains.
+        headings: columns of the query's result that the table contains.
+        total: column of the query `totals` with the number of rows before --top; empty to count the rows separately.
         time: column to which the options --since and --until apply.
-        least: number of rows that the table contains even if the option --top is lower.
+        least: minimum number of rows in the table, for lower values of --top.
     """
 
     query: str
@@ -88,7 +88,8 @@ SECTIONS = (
     Section(
         query="uploads_by_day",
         title="Uploads by day",
-        note="Uploaded versions of each UTC day, including deleted versions, and how many are current.",
+        note="Versions that were uploaded on each UTC day, including those deleted later, and how many are current "
+        "objects.",
         headings=(
             Heading("upload_day", "Day", ColumnKind.DAY),
             *_UPLOADS,
@@ -98,20 +99,23 @@ SECTIONS = (
     Section(
         query="uploads_by_month",
         title="Uploads by month",
-        note="Uploaded versions of each UTC month, including deleted versions, and how many are current.",
+        note="Versions that were uploaded in each UTC month, including those deleted later, and how many are current "
+        "objects.",
         headings=(Heading("upload_month", "Month", ColumnKind.MONTH), *_UPLOADS),
         least=CHART_MONTHS,
     ),
     Section(
         query="detected_types",
         title="Detected types",
-        note="Current objects by the type that the inspector detected. The type is missing (-) before the inspection.",
+        note="Current objects by the type that the inspector detected in their bytes. A dash (-) means that the "
+        "inspector has not read the object.",
         headings=(Heading("detected_type", "Detected type"), *_OBJECTS),
     ),
     Section(
         query="types",
         title="Detected and declared types",
-        note="Current objects by the type that the inspector detected and by the declared content type.",
+        note="Current objects by the type that the inspector detected in their bytes, and by the type that the "
+        "uploader declared.",
         headings=(
             Heading("detected_type", "Detected type"),
             Heading("declared_type", "Declared type"),
@@ -122,26 +126,27 @@ SECTIONS = (
     Section(
         query="extensions",
         title="Extensions",
-        note="Current objects by the extension of their keys.",
+        note="Current objects by the file name extension in their keys.",
         headings=(Heading("extension", "Extension"), *_OBJECTS),
     ),
     Section(
         query="prefixes",
         title="Top-level prefixes",
-        note="Existing versions by the part of the key up to the first slash.",
+        note="Current objects and noncurrent versions by the part of their key up to the first slash.",
         headings=(_BUCKET, Heading("prefix", "Prefix"), *_OBJECTS, *_NONCURRENT),
     ),
     Section(
         query="size_classes",
         title="Sizes",
-        note="Current objects by size. 128 KiB is the smallest size that S3 bills in the infrequent access classes.",
+        note="Current objects by size. In the infrequent access classes, S3 bills smaller objects as 128 KiB.",
         headings=(Heading("from_bytes", "Size", ColumnKind.SIZE_CLASS), *_OBJECTS),
         least=FEW,
     ),
     Section(
         query="storage_classes",
         title="Storage classes",
-        note="Existing versions by their storage class when they were indexed. Later transitions are not included.",
+        note="Current objects and noncurrent versions by their storage class when they were indexed. Later lifecycle "
+        "transitions are not included.",
         headings=(Heading("storage_class", "Storage class"), *_OBJECTS, *_NONCURRENT),
     ),
     Section(
@@ -161,7 +166,8 @@ SECTIONS = (
     Section(
         query="duplicates",
         title="Duplicates",
-        note="Current objects with equal size and equal full-object checksum of at least 64 bits, such as CRC64NVME.",
+        note="Groups of current objects with equal size and equal checksum of the whole object. Only checksums of at "
+        "least 64 bits are compared, such as CRC64NVME. Compare the bytes before you delete an object.",
         headings=(
             Heading("first_object", "First object"),
             Heading("objects", "Objects", ColumnKind.NUMBER),
@@ -173,12 +179,12 @@ SECTIONS = (
     Section(
         query="checksums",
         title="Checksums",
-        note="Current objects by kind of checksum. Only equal checksums of the kind “full object” prove equal content: "
-        "composite checksums depend on the part size, and checksums of 32 bits are often equal by chance.",
+        note="Current objects by kind of checksum. Only the kind “full object” is used to find duplicates: composite "
+        "checksums depend on the part size of the upload, and different objects can have the same 32-bit checksum.",
         headings=(
             Heading("checksum", "Kind"),
             *_OBJECTS,
-            Heading("groups_of_equals", "Groups of equals", ColumnKind.NUMBER),
+            Heading("groups_of_equals", "Equal groups", ColumnKind.NUMBER),
             Heading("extra_objects", "Extra objects", ColumnKind.NUMBER),
             Heading("wasted_bytes", "Wasted bytes", ColumnKind.BYTES),
         ),
@@ -187,7 +193,7 @@ SECTIONS = (
     Section(
         query="mismatched",
         title="Mismatched types",
-        note="Current objects whose content contradicts the declared type or the extension.",
+        note="Current objects whose detected type contradicts the declared type or the extension.",
         headings=(
             _BUCKET,
             Heading("key", "Key"),
@@ -200,8 +206,9 @@ SECTIONS = (
     Section(
         query="noncurrent",
         title="Noncurrent versions and delete markers",
-        note="Versions that another version or a delete marker hides, and delete markers. S3 bills both until a "
-        "lifecycle rule or a user deletes them. The bytes of a delete marker are those of its key.",
+        note="A noncurrent version exists, but a newer version or a delete marker hides it. S3 bills noncurrent "
+        "versions and delete markers until a lifecycle rule or a user deletes them. The size of a delete marker is the "
+        "length of its key.",
         headings=(
             _BUCKET,
             Heading("kind", "Kind"),
@@ -212,9 +219,9 @@ SECTIONS = (
     Section(
         query=PRICES,
         title="Price of noncurrent versions and delete markers",
-        note="List price of S3 in us-east-1 per month, by the storage class when the version was indexed. It is the "
-        "price of the first 50 TB, and includes the smallest billed sizes and the metadata of the storage classes, but "
-        "no smallest storage duration. A missing price (-) is unknown.",
+        note="List price of S3 in us-east-1 in US dollars per month, for the storage class at the time of indexing. "
+        "The price is that of the first 50 TB. It includes minimum billed sizes, but no minimum storage durations. A "
+        "dash (-) means that the tool has no price for the storage class.",
         headings=(
             Heading("storage_class", "Storage class"),
             Heading("kind", "Kind"),
@@ -227,7 +234,8 @@ SECTIONS = (
     Section(
         query="without_content",
         title="Rows without content",
-        note="Existing versions that the inspector has not read. `tapstack backfill --inspect` repairs most of them.",
+        note="Current objects and noncurrent versions that the inspector has not read. `tapstack backfill --inspect "
+        "--invoke` sends them to the inspector.",
         headings=(
             _BUCKET,
             Heading("storage_class", "Storage class"),
@@ -238,11 +246,11 @@ SECTIONS = (
     Section(
         query="delay",
         title="Delay from upload to row",
-        note="Time from the upload of existing versions until the indexer wrote the row. S3 reports the time of an "
-        "upload in whole seconds, and for a multipart upload that of its start. Rows that a tool wrote, such as "
-        "backfill, are separate.",
+        note="Time from the upload of a version until the indexer wrote its row. S3 reports upload times in whole "
+        "seconds, and for a multipart upload the time of its start. Rows that backfill or audit --repair created are "
+        "in the line “tool”.",
         headings=(
-            Heading("written_from", "Written from"),
+            Heading("written_from", "Cause of the row"),
             Heading("versions", "Versions", ColumnKind.NUMBER),
             Heading("p50_ms", "Median", ColumnKind.MILLISECONDS),
             Heading("p95_ms", "95th percentile", ColumnKind.MILLISECONDS),
@@ -253,7 +261,8 @@ SECTIONS = (
     Section(
         query="deletions",
         title="Deletions by principal",
-        note="Permanently deleted versions and removed delete markers. The rows of deleted versions expire.",
+        note="Versions and delete markers that each principal deleted permanently. Older deletions are missing, "
+        "because the rows of deleted versions expire after deletedRetentionDays.",
         headings=(
             Heading("deleted_by", "Principal"),
             *_VERSIONS,
@@ -263,7 +272,7 @@ SECTIONS = (
         time="deleted_at",
     ),
 )
-"""The tables of the report in their order."""
+"""All tables of the report, in the order in which they are displayed."""
 
 TOTALS = Section(query="totals", title="Totals", note="", headings=())
-"""The query with the totals, which is not a table of the report."""
+"""Name of the query that calculates the totals. Its result is not displayed as a table."""

@@ -1,4 +1,4 @@
-"""Snapshots of the relation `objects`: Parquet files in a cache folder that only the user can read."""
+"""Stores snapshots of the relation `objects` as Parquet files in a cache folder that only the user can read."""
 
 from __future__ import annotations
 
@@ -15,44 +15,33 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from operations.analytics.columns import (
-    COLUMNS,
-    EXISTS_NOW,
-    NEWEST_FIRST,
-    SCHEMA_VERSION,
-    empty_relation,
-    exported_columns,
-    item_type,
-)
-from operations.analytics.engine import literal, parquet, translated_errors
-from operations.analytics.export_files import LONGEST_LINE, SUMMARY, Export, data_paths, read_export, verify
+from operations.analytics.export_files import SUMMARY, read_export, verify
 from operations.analytics.options import CACHE_VARIABLE
+from operations.analytics.relation import write_relation
 from operations.errors import OperatorError
 
 if TYPE_CHECKING:
     from operations.analytics.engine import Engine
 
 OBJECTS, DESCRIPTION = "objects.parquet", "snapshot.json"
-"""Names of the files in the folder of a snapshot."""
+"""Names of the two files in the folder of a snapshot: the rows, and their description."""
 FORMAT = 1
-"""Version of the files of a snapshot. Increase it if the columns of the relation change."""
-ROW_GROUP = 40_960
-"""Rows in a row group of a Parquet file: DuckDB keeps one row group for each thread in memory while it writes."""
+"""Version of the file format of snapshots. Increase it when the columns of the relation `objects` change."""
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 PREFIX, UNFINISHED = "snapshot-", "unfinished-"
-"""Beginnings of the folder names in the cache. `cache clear` deletes only these folders."""
+"""Prefixes of the names of snapshots and of temporary folders. `tapstack cache clear` deletes only such folders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The rows of a table at one time, as a Parquet file.
+    """All rows of the DynamoDB table at one point in time, stored as a Parquet file.
 
     Attributes:
         table: ARN of the table.
         time: time of the rows, ISO 8601 in UTC.
-        source: `scan`, `export`, or the path of the export folder.
+        source: source of the rows: `scan`, `export`, or the path of an export folder.
         rows: number of rows.
-        path: the Parquet file.
+        path: path of the Parquet file.
     """
 
     table: str
@@ -63,7 +52,7 @@ class Snapshot:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """Return the snapshot in a folder; None if it has none in the current format, or an incomplete file."""
+        """Read a snapshot's description. Return None if the folder has no complete snapshot in the current format."""
         try:
             values = json.loads((folder / DESCRIPTION).read_bytes())
         except (OSError, ValueError):
@@ -82,7 +71,7 @@ class Snapshot:
 
 
 class Cache:
-    """Folder with the snapshots and with temporary files. Only the user can read it.
+    """Cache folder with snapshots and temporary files. Only the user can read it.
 
     Args:
         folder: path of the folder, which is created if it does not exist.
@@ -95,22 +84,24 @@ class Cache:
         self.folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not any(folder.iterdir()):  # The modes of a folder with other files, such as /tmp, must not change.
+            # The permissions of a folder with other files, such as /tmp, must not change.
+            if not any(folder.iterdir()):
                 folder.chmod(0o700)
             status = folder.stat()
         except OSError as error:
             raise OperatorError(
-                f"the cache folder {folder} cannot be used: {error.strerror}. Set {CACHE_VARIABLE} to a folder of yours"
+                f"the cache folder {folder} cannot be used: {error.strerror}. Set "
+                f"{CACHE_VARIABLE} to a folder that you can write"
             ) from error
         if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
             raise OperatorError(
                 f"the cache folder {folder} cannot be used, because other users can write into it: remove their "
-                f"permissions (`chmod go-w`), or set {CACHE_VARIABLE} to a folder of yours"
+                f"permissions (`chmod go-w`), or set {CACHE_VARIABLE} to a folder that only you can write"
             )
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:
-        """Context manager for a new folder, which is deleted at the end."""
+        """Context manager that creates a temporary folder in the cache, and deletes it on exit."""
         try:
             folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.folder))
         except OSError as error:
@@ -121,23 +112,23 @@ class Cache:
             shutil.rmtree(folder, ignore_errors=True)
 
     def newest(self, table: str, *, since: datetime, sources: tuple[str, ...]) -> Snapshot | None:
-        """Return the newest snapshot of a table; None if there is none.
+        """Return the newest snapshot of a table in the cache, or None.
 
         Args:
             table: ARN of the table.
-            since: earliest time of the rows.
-            sources: permitted sources.
+            since: minimum time of the snapshot.
+            sources: permitted values of `Snapshot.source`.
         """
         found = [each for each in self._snapshots(table, sources) if datetime.fromisoformat(each.time) >= since]
         return max(found, key=lambda each: each.time, default=None)
 
     def at(self, table: str, *, time: datetime, sources: tuple[str, ...]) -> Snapshot | None:
-        """Return a snapshot with the rows of one time; None if there is none.
+        """Return a snapshot of a table at exactly one point in time, or None.
 
         Args:
             table: ARN of the table.
-            time: the time of the rows.
-            sources: permitted sources.
+            time: the point in time.
+            sources: permitted values of `Snapshot.source`.
         """
         found = (each for each in self._snapshots(table, sources) if datetime.fromisoformat(each.time) == time)
         return next(found, None)
@@ -147,12 +138,12 @@ class Cache:
         return [each for each in snapshots if each.table == table and each.source in sources]
 
     def load(self, export: Path, engine: Engine, *, source: str, table: str = "") -> Snapshot:
-        """Return the snapshot of an export folder, which is read and verified if the cache does not contain it.
+        """Return the snapshot of an export. If the cache does not contain it, verify the export and add its snapshot.
 
         Args:
             export: the folder that contains manifest-summary.json.
-            engine: an engine without the relation.
-            source: source of the snapshot.
+            engine: DuckDB engine whose method `open` was not called.
+            source: value of `Snapshot.source`.
             table: ARN of the expected table; empty for any table.
 
         Raises:
@@ -179,17 +170,18 @@ class Cache:
                     path.chmod(0o600)
             except OSError as error:
                 raise OperatorError(f"cannot write to the cache folder {self.folder}: {error.strerror}") from error
-            if Snapshot.read(folder) is None:  # Another process can have written the same snapshot.
-                shutil.rmtree(folder, ignore_errors=True)  # an incomplete one, from which a user has deleted a file
+            if Snapshot.read(folder) is None:  # Another process may have written the same snapshot.
+                # A damaged snapshot, of which a user has deleted a file, is replaced.
+                shutil.rmtree(folder, ignore_errors=True)
                 with suppress(OSError):
                     unfinished.rename(folder)
         found = Snapshot.read(folder)
         if found is None:
-            raise OperatorError(f"another process changed the snapshot {folder}: start the tool again")
+            raise OperatorError(f"another process changed the cached rows in {folder}: start the tool again")
         return found
 
     def clear(self) -> tuple[int, int]:
-        """Delete all snapshots and temporary folders, and return the numbers of snapshots and of bytes."""
+        """Delete all snapshots and temporary folders. Return the number of deleted snapshots and of deleted bytes."""
         folders = [each for start in (PREFIX, UNFINISHED) for each in self.folder.glob(f"{start}*")]
         folders = [each for each in folders if each.is_dir() and not each.is_symlink()]
         size = sum(each.stat().st_size for folder in folders for each in folder.rglob("*") if each.is_file())
@@ -199,12 +191,12 @@ class Cache:
 
 
 def _size(path: Path) -> int:
-    """Return the size of a file in bytes; -1 if it does not exist."""
+    """Return the size of a file in bytes, or -1 if the file does not exist."""
     return path.stat().st_size if path.is_file() else -1
 
 
 def cache_folder(variables: Mapping[str, str]) -> Path:
-    """Return the path of the cache folder.
+    """Return the path of the cache folder, which the variables TAPSTACK_CACHE and XDG_CACHE_HOME determine.
 
     Args:
         variables: the environment variables.
@@ -212,80 +204,3 @@ def cache_folder(variables: Mapping[str, str]) -> Path:
     if path := variables.get(CACHE_VARIABLE):
         return Path(path).absolute()
     return Path(variables.get("XDG_CACHE_HOME") or Path.home() / ".cache", "tapstack")
-
-
-def write_relation(folder: Path, export: Export, engine: Engine, target: Path) -> None:
-    """Write the rows of a verified export into a Parquet file.
-
-    Args:
-        folder: the folder of the export.
-        export: its manifests.
-        engine: an engine without the relation.
-        target: path of the Parquet file.
-
-    Raises:
-        OperatorError: a row is invalid, or the rows are not those that the manifests describe.
-    """
-    rows = target.with_suffix(".rows")
-    try:
-        with translated_errors(f"read the rows in {folder}"):
-            _write_rows(folder, export, engine, rows)
-            _check(engine, rows, export.items, folder)
-            _add_states(engine, rows, target)
-    finally:
-        rows.unlink(missing_ok=True)
-
-
-def _write_rows(folder: Path, export: Export, engine: Engine, target: Path) -> None:
-    """Write the columns that are attributes of a row. The types are explicit, because a guess depends on the rows."""
-    if paths := data_paths(folder, export.files):
-        files = ", ".join(map(literal, paths))
-        types = f"columns = {{'Item': '{item_type()}'}}, maximum_object_size = {LONGEST_LINE}"
-        options = f"{types}, hive_partitioning = false"
-        source = f"read_json([{files}], format = 'newline_delimited', compression = 'gzip', {options})"
-        query = f"SELECT {exported_columns()} FROM {source}"  # noqa: S608  the text has no values of a user but paths
-    else:
-        query = empty_relation(each for each in COLUMNS if each.path)
-    engine.execute(f"COPY ({query}) TO {literal(target)} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP})")
-
-
-def _check(engine: Engine, rows: Path, expected: int, folder: Path) -> None:
-    sql = "SELECT count(*), count(object_id), count(version_id), max(schema_version)"
-    [(found, objects, versions, schema)] = engine.rows(f"{sql} FROM {parquet(rows)}")
-    if found != expected:
-        raise OperatorError(f"{folder} has {found:,} rows, but its manifest states {expected:,}.")
-    if min(objects, versions) < found:
-        raise OperatorError(
-            f"{folder} has rows without object_id and version_id: it is not an export of a stack's table."
-        )
-    if schema is not None and schema > SCHEMA_VERSION:
-        raise OperatorError(
-            f"{folder} has rows with the schema_version {schema}, but this tool reads versions up to {SCHEMA_VERSION}: "
-            "use the tools of the version that deployed the stack."
-        )
-
-
-def _add_states(engine: Engine, rows: Path, target: Path) -> None:
-    """Add the columns `exists_now` and `is_current`.
-
-    Three steps limit the memory. Hash values of the object IDs find the objects with several versions; two objects with
-    an equal hash value do not change the result. DuckDB then sorts only the rows of these objects. The superseded
-    versions are identified by the numbers of their rows in the file.
-    """
-    source = parquet(rows, options=", file_row_number = true")
-    hashes = f"SELECT hash(object_id) AS h FROM {source} WHERE deleted_at IS NULL"  # noqa: S608  the only value is a path
-    several = f"SELECT h FROM ({hashes}) GROUP BY h HAVING count(*) > 1"  # noqa: S608  as above
-    place = f"row_number() OVER (PARTITION BY object_id ORDER BY {NEWEST_FIRST})"
-    engine.execute(
-        "CREATE TEMP TABLE superseded AS SELECT file_row_number FROM ("  # noqa: S608  as above
-        f"SELECT file_row_number, {place} AS place FROM {source} "
-        f"WHERE deleted_at IS NULL AND hash(object_id) IN ({several})) WHERE place > 1"
-    )
-    current = "superseded.file_row_number IS NULL"
-    engine.execute(
-        f"COPY (SELECT rows.* EXCLUDE (file_row_number), {EXISTS_NOW} AS exists_now, "  # noqa: S608  as above
-        f"{EXISTS_NOW} AND {current} AS is_current "
-        f"FROM {source} AS rows LEFT JOIN superseded ON superseded.file_row_number = rows.file_row_number) "
-        f"TO {literal(target)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
-    )
-    engine.execute("DROP TABLE superseded")

@@ -1,4 +1,4 @@
-"""Selects the rows for SQL and reports: a snapshot of the cache, a scan, an export, or an existing export folder."""
+"""Provides the rows for SQL and reports, from the cache, a scan of the table, a new export, or an existing export."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ if TYPE_CHECKING:
 
 SCAN, EXPORT = "scan", "export"
 POLL_SECONDS = 10.0
-"""Seconds between two requests for the status of an export, which takes at least some minutes."""
+"""Seconds between requests for the status of an export. An export takes at least a few minutes."""
 
 
 class Source:
-    """The rows that the options of a tool select.
+    """Reads the rows of the DynamoDB table from the source that the tool's options select.
 
     Args:
-        options: `scan`, `export`, `from_export`, `max_age`, `rate` and `force`.
-        aws: the AWS calls; None if the options need none.
-        target: the deployed stack; None without the option for the stack.
-        expected: its settings document; None if it does not exist.
+        options: parsed options `scan`, `export`, `from_export`, `max_age`, `rate` and `force`.
+        aws: client for the AWS calls; None if the options need no AWS calls.
+        target: the deployed stack; None if the options identify no stack.
+        expected: settings document of the stack; None if it does not exist.
         cache: the cache of snapshots.
-        now: returns the current time.
-        sleep: waits for a number of seconds.
+        now: function that returns the current time.
+        sleep: function that waits for a number of seconds.
 
     Attributes:
-        location: path or S3 URL of the export with the rows; empty for a scan, for rows of the cache, and before the
-            rows are read.
+        location: path or S3 URL of the export that was read; empty after a scan or if the cache had the rows, and
+            before the rows are read.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class Source:
         self.location = path.removesuffix(SUMMARY).rstrip("/") if (path := options.from_export or "") else ""
 
     def snapshot(self, engine: Engine, progress: Progress) -> Snapshot:
-        """Return the snapshot, which is written into the cache if it does not exist.
+        """Return a snapshot of the rows from the cache. If the cache has none, read the rows and store them first.
 
         Args:
-            engine: an engine without the relation.
-            progress: display of the steps.
+            engine: DuckDB engine whose method `open` was not called.
+            progress: displays the progress of the steps.
 
         Raises:
             OperatorError: the rows cannot be read, or no option selects rows and the cache has no recent snapshot.
@@ -91,14 +91,16 @@ class Source:
         assert table is not None, "the options require a stack"
         found = self._cache.newest(table.arn, since=self._earliest, sources=self._sources)
         if found is not None:
-            progress.note(f"rows of {found.time} from the cache ({found.source}); --max-age 0 reads them again")
+            progress.note(
+                f"using rows of {found.time} from the cache (source: {found.source}); --max-age 0 reads the table again"
+            )
             return found
         if self._options.scan:
             return self._scan(table, engine, progress)
         if self._options.export:
             return self._export(table, engine, progress)
         raise OperatorError(
-            f"the cache has no rows of the table {self._stack.table!r} that are younger than --max-age: give --export "
+            f"the cache has no rows of the table {self._stack.table!r} that are younger than --max-age: add --export "
             f"(costs about {_price(table)}), --scan or --from-export PATH"
         )
 
@@ -106,7 +108,7 @@ class Source:
         """Return the S3 URL of a recent export of the table. If there is none, export the table first.
 
         Args:
-            progress: display of the steps.
+            progress: displays the progress of the steps.
 
         Raises:
             OperatorError: the table cannot be exported.
@@ -154,7 +156,7 @@ class Source:
         if not self._options.force:
             check_size(table)
         rate = self._options.rate or default_scan_rate(self._calls.capacity(self._stack.table))
-        progress.note(f"scan of about {count(table.items, 'row')} at up to {rate:g} read units per second")
+        progress.note(f"scanning about {count(table.items, 'row')} with at most {rate:g} read units per second")
         with self._cache.temporary() as folder:
             with progress.step("scan the table", max(table.items, 1)) as advance:
                 scan = Scan(
@@ -172,14 +174,14 @@ class Source:
         return self._read(self._completed_export(table, progress), table, engine, progress)
 
     def _read(self, export: TableExport, table: TableSize, engine: Engine, progress: Progress) -> Snapshot:
-        """Download a completed export, and return its rows."""
+        """Download a completed table export, and return its rows as a snapshot."""
         with self._cache.temporary() as folder:
             self._download(export.bucket, export.folder, folder, progress)
             with progress.step("read the export"):
                 return self._cache.load(folder, engine, source=EXPORT, table=table.arn)
 
     def _completed_export(self, table: TableSize, progress: Progress) -> TableExport:
-        """Return an export in the stack's bucket that is younger than --max-age; start one if there is none."""
+        """Return a completed export that is younger than --max-age. If there is none, start one and wait for it."""
         bucket = self._expected.export_bucket if self._expected else ""
         if not bucket:
             raise OperatorError(
@@ -188,45 +190,50 @@ class Source:
             )
         export = self._recent_export(table.arn, bucket)
         if export is None:
-            progress.note(f"export of {table.size_bytes / GB:,.2f} GB, about {_price(table)} in us-east-1")
-            progress.note("the export continues if you interrupt the tool, and a later run with --export uses it")
+            progress.note(f"exporting {table.size_bytes / GB:,.2f} GB, which costs about {_price(table)} in us-east-1")
+            progress.note(
+                "if you interrupt the tool, the export continues in AWS, and a later run with --export uses it"
+            )
             export = self._start(table.arn, bucket)
         else:
-            progress.note(f"export of {time_text(export.time)}, without costs; --max-age 0 exports the table again")
+            progress.note(
+                f"using the export of {time_text(export.time)}, without new costs; --max-age 0 exports the table again"
+            )
         return self._wait(export, progress)
 
     def at(self, time: datetime, progress: Progress) -> Callable[[Engine], Snapshot]:
-        """Check that the rows at a time of the past can be read, and print the price.
+        """Check that the rows of the table at an earlier time can be read, and print the price of reading them.
 
         Args:
             time: the time in whole seconds.
-            progress: display of the steps.
+            progress: displays the progress of the steps.
 
         Returns:
-            A function that reads the rows from an export of this time: in the cache, in S3, or a new one.
+            A function that reads the rows of this time from the cache, from an export in S3, or from a new export.
 
         Raises:
             OperatorError: the stack has no export bucket, or DynamoDB cannot export the rows of this time.
         """
         table = self._calls.table_size(self._stack.table)
         if (found := self._cache.at(table.arn, time=time, sources=(EXPORT,))) is not None:
-            progress.note(f"rows of {found.time} from the cache, without costs")
+            progress.note(f"using rows of {found.time} from the cache, without new costs")
             return lambda _: found
         bucket = self._expected.export_bucket if self._expected else ""
         if not bucket:
             raise OperatorError(
-                f"the stack has no export bucket, and the audit needs the rows at the time of the inventory, "
-                f"{time_text(time)}: set the configuration key analytics to true and run `pulumi up`, or export the "
-                "table at this time yourself (`aws dynamodb export-table-to-point-in-time --export-time`) and give "
+                f"the audit compares the inventory with an export of the table at the same time, {time_text(time)}, "
+                "but the stack has no export bucket: set the configuration key analytics to true and run `pulumi up`. "
+                "Or export the table with `aws dynamodb export-table-to-point-in-time --export-time`, and add "
                 "--from-export PATH"
             )
         export = next((each for each in self._suitable_exports(table.arn, bucket) if each.time == time), None)
         if export is not None:
-            progress.note(f"export of {time_text(time)} in s3://{bucket}/{export.folder}, without costs")
+            progress.note(f"using the export of {time_text(time)} in s3://{bucket}/{export.folder}, without new costs")
         else:
             self._check_recovery(time)
             progress.note(
-                f"export of {table.size_bytes / GB:,.2f} GB at {time_text(time)}, about {_price(table)} in us-east-1"
+                f"exporting the rows of {time_text(time)}: {table.size_bytes / GB:,.2f} GB, which costs about "
+                f"{_price(table)} in us-east-1"
             )
 
         def read(engine: Engine) -> Snapshot:
@@ -236,9 +243,9 @@ class Source:
         return read
 
     def _check_recovery(self, time: datetime) -> None:
-        """Raise an OperatorError if DynamoDB cannot export the rows of a time."""
+        """Raise an OperatorError if a time is outside the table's window for point-in-time recovery."""
         window = self._calls.recovery_window(self._stack.table)
-        remedy = "or give --from-export PATH with an export of about this time"
+        remedy = "or use an export of about this time with --from-export PATH"
         if window is None:
             raise OperatorError(
                 f"the table {self._stack.table!r} has no point-in-time recovery, so DynamoDB cannot export the rows of "
@@ -255,7 +262,7 @@ class Source:
             )
 
     def _start(self, table: str, bucket: str, *, time: datetime | None = None) -> TableExport:
-        """Start an export, and return it.
+        """Start an export of the DynamoDB table to S3, and return its description.
 
         Args:
             table: ARN of the table.
@@ -268,8 +275,8 @@ class Source:
         return self._calls.table_export(arn)
 
     def _wait(self, export: TableExport, progress: Progress) -> TableExport:
-        """Wait for the end of an export, and return it."""
-        with progress.step("wait for DynamoDB") as advance:
+        """Wait until an export is completed, and return its description. A failed export raises an OperatorError."""
+        with progress.step("wait for the export") as advance:
             while export.status not in (COMPLETED, FAILED):
                 self._sleep(POLL_SECONDS)
                 advance(1)
@@ -280,14 +287,14 @@ class Source:
         return export
 
     def _recent_export(self, table: str, bucket: str) -> TableExport | None:
-        """Return the newest suitable export of the table, which can still be in progress."""
+        """Return the newest suitable export of the table. It may still be in progress."""
         if not self._options.max_age:
             return None
         found = [each for each in self._suitable_exports(table, bucket) if each.time >= self._earliest]
         return max(found, key=lambda each: each.time, default=None)
 
     def _suitable_exports(self, table: str, bucket: str) -> list[TableExport]:
-        """Return the full exports of the table to a bucket, without exports that failed."""
+        """Return the full exports of a table to a bucket, except for failed exports."""
         wanted = (bucket, "DYNAMODB_JSON", "FULL_EXPORT")
         return [each for each in self._calls.table_exports(table) if (each.bucket, each.format, each.kind) == wanted]
 
@@ -298,7 +305,7 @@ class Source:
             bucket: name of the bucket.
             base: beginning of the object keys, with a slash at its end.
             folder: an empty folder.
-            progress: display of the steps.
+            progress: displays the progress of the steps.
         """
         manifests = {name: self._calls.read_file(bucket, base + name) for name in (SUMMARY, FILES)}
         export = Export.parse(manifests[SUMMARY], manifests[FILES], place=f"s3://{bucket}/{base.rstrip('/')}")
@@ -316,7 +323,7 @@ class Source:
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Raise an OSError as an OperatorError that contains the cache folder."""
+    """Context manager that converts an OSError to an OperatorError with the path of the cache folder."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Formats the report for a terminal."""
+"""Formats the report as text for a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from operations.analytics.report import Report, Table
 
 MIN_WIDTH = 60
-"""Smallest width of the tables in characters; a narrower terminal wraps the lines."""
+"""Minimum width of a table in characters. A narrower terminal wraps the lines."""
+TERMS = (
+    "Current object: the version that S3 returns for a GET request without a version ID.",
+    "Noncurrent version: a version that exists, but is hidden by a newer version or a delete marker.",
+)
+"""Definitions of the terms in the titles and notes of the tables."""
 
 
 def lines(report: Report, *, width: int) -> list[str]:
@@ -25,26 +30,27 @@ def lines(report: Report, *, width: int) -> list[str]:
 
     Args:
         report: the report.
-        width: number of characters in a line. Longer cells are wrapped.
+        width: maximum number of characters in a line. Longer cells are wrapped.
     """
-    found = ["TapStack report", *facts(report)]
+    found = ["TapStack report", *facts(report), "", *TERMS]
     for table in report.tables:
         if table.rows:
             found += ["", table.section.title.upper(), *_grid(table, max(width, MIN_WIDTH))]
         if table.more:
-            found.append(f"  and {table.more:,} more")
+            found.append(f"  further rows: {table.more:,}")
     empty = [table.section.title.lower() for table in report.tables if not table.rows]
-    return [*found, *(["", f"no rows for: {', '.join(empty)}"] if empty else [])]
+    return [*found, *(["", f"tables without rows: {', '.join(empty)}"] if empty else [])]
 
 
 def facts(report: Report) -> list[str]:
-    """Return the totals of the report as sentences for readers."""
+    """Return the totals of the report as lines of text, such as "3 noncurrent versions, 1.21 MiB"."""
     totals = report.totals
-    found = [f"source: {report.source}"]
+    found = [report.source]
     if selected := report.filters.lines():
-        found.append(f"only rows: {', '.join(selected)}")
+        found.append(f"selected rows: {', '.join(selected)}")
     deleted = f"{count(totals['deleted_versions'], 'deleted version')}, {size(totals['deleted_bytes'])}"
     unread = count(totals["versions_without_content"], "version")
+    mismatched = f"{count(totals['mismatched_objects'], 'object')} with a wrong declared type or extension"
     price = dollars(report.noncurrent_price)
     found += [
         f"{count(totals['objects'], 'current object')}, {size(totals['bytes'])}",
@@ -52,11 +58,11 @@ def facts(report: Report) -> list[str]:
         f"{count(totals['delete_markers'], 'delete marker')}, {size(totals['delete_marker_bytes'])}",
         f"{price} per month for noncurrent versions and delete markers (list price, {REGION})",
         f"{deleted}, and {count(totals['removed_delete_markers'], 'removed delete marker')}",
-        f"{count(totals['mismatched_objects'], 'object')} with a mismatched type, {size(totals['mismatched_bytes'])}",
-        f"{unread} without content, {size(totals['bytes_without_content'])}",
+        f"{mismatched}, {size(totals['mismatched_bytes'])}",
+        f"{unread} that the inspector has not read, {size(totals['bytes_without_content'])}",
     ]
     if unknown := totals["versions_without_size"]:
-        found.append(f"{count(unknown, 'version')} without a size; the numbers of bytes do not include them")
+        found.append(f"{count(unknown, 'version')} without a known size, which the numbers of bytes do not include")
     return found
 
 
@@ -71,7 +77,7 @@ def _grid(table: Table, width: int) -> list[str]:
         )
     for row in table.rows:
         grid.add_row(*(Text(cell(row[heading.name], heading.kind)) for heading in table.section.headings))
-    # Rich measures wide characters. The console writes no colors and no control characters.
+    # Rich calculates the display width of wide characters. This console writes no colors and no control characters.
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as captured:
         console.print(grid)

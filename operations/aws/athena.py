@@ -1,4 +1,4 @@
-"""AWS calls that run queries in Athena, and that select the files of the Glue table."""
+"""AWS calls that run queries in Athena, and that change the location of a Glue table."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from operations.aws.errors import translated_errors
 from operations.errors import OperatorError
 
 SUCCEEDED, QUERY_FAILED, CANCELLED = "SUCCEEDED", "FAILED", "CANCELLED"
-"""Final states of a query."""
+"""States of a query in Athena that has ended."""
 NO_ANALYTICS = (
-    "Check that the configuration key analytics is true, and that the region is that of the stack: `pulumi up "
-    "--refresh` creates the Athena workgroup and the Glue database again"
+    "Check the region, and that the configuration key analytics is true. If the Athena workgroup or the Glue database "
+    "was deleted, `pulumi up --refresh` creates it again"
 )
 NO_WORKGROUP = (
     "the stack has no Athena workgroup: set the configuration key analytics to true and run `pulumi up`. Without "
-    "Athena, use `sql` and `report` with --scan or --export, and `export` with --parquet"
+    "the workgroup, you can use `sql` and `report` with --scan, and `export` with --scan --parquet"
 )
 TABLE_INPUT = (
     *("Name", "Description", "Owner", "Retention", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters"),
@@ -31,12 +31,12 @@ fields."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AthenaQuery:
-    """State of a query.
+    """State of a query in Athena.
 
     Attributes:
         state: `QUEUED`, `RUNNING`, `SUCCEEDED`, `FAILED` or `CANCELLED`.
-        reason: reason of the state; empty if Athena states none.
-        bytes_scanned: bytes that the query has read.
+        reason: Athena's explanation of the state; empty if there is none.
+        bytes_scanned: number of bytes that the query has read.
         has_header: whether the first row of the result contains the names of the columns.
     """
 
@@ -48,7 +48,7 @@ class AthenaQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AthenaPage:
-    """Page of a result: names and types of the columns, and rows whose values are texts or None."""
+    """Page of a query result in Athena: names and types of the columns, and rows whose values are texts or None."""
 
     columns: tuple[str, ...]
     types: tuple[str, ...]
@@ -56,13 +56,13 @@ class AthenaPage:
 
 
 class AthenaCalls:
-    """The AWS calls of Athena and Glue. `Aws` creates the clients."""
+    """Part of `Aws` with the calls of Athena and Glue."""
 
     _athena: Any
     _glue: Any
 
     def start_query(self, sql: str, *, database: str, workgroup: str) -> str:
-        """Start a query, and return its ID. The workgroup determines the location of the result.
+        """Start a query in Athena, and return its ID. The workgroup's settings contain the location of the result.
 
         Args:
             sql: the statement in Athena's dialect.
@@ -82,7 +82,7 @@ class AthenaCalls:
         return str(response["QueryExecutionId"])
 
     def query_state(self, query: str) -> AthenaQuery:
-        """Return the state of a query.
+        """Return the state of a query in Athena.
 
         Args:
             query: ID of the query.
@@ -97,7 +97,7 @@ class AthenaCalls:
         )
 
     def stop_query(self, query: str) -> None:
-        """Stop a query. Athena bills the bytes that the query has read.
+        """Stop a query in Athena. AWS bills the bytes that the query has read so far.
 
         Args:
             query: ID of the query.
@@ -106,11 +106,11 @@ class AthenaCalls:
             self._athena.stop_query_execution(QueryExecutionId=query)
 
     def query_pages(self, query: str, *, has_header: bool) -> Iterator[AthenaPage]:
-        """Yield the pages of the result of a query; at least one.
+        """Yield the pages of a query result in Athena. There is at least one page.
 
         Args:
             query: ID of the query.
-            has_header: whether the first row contains the names of the columns.
+            has_header: whether the first row contains the column names, which are not yielded.
         """
         permission = "athena:GetQueryResults or s3:GetObject"
         with translated_errors("read the result of a query in Athena", permission=permission):
@@ -125,7 +125,7 @@ class AthenaCalls:
                 )
 
     def glue_table(self, database: str, table: str) -> Mapping[str, Any]:
-        """Return Glue's description of a table.
+        """Return the description of a Glue table.
 
         Args:
             database: name of the Glue database.
@@ -137,13 +137,13 @@ class AthenaCalls:
         return found
 
     def point_glue_table(self, database: str, table: str, *, location: str, parameters: Mapping[str, str]) -> None:
-        """Change the location and parameters of a Glue table, and nothing else.
+        """Change the location and parameters of a Glue table, and keep its other fields.
 
         Args:
             database: name of the Glue database.
             table: name of the table.
             location: S3 URL of the folder with the files.
-            parameters: parameters to set; other parameters remain.
+            parameters: parameters to add or to replace.
         """
         found = self.glue_table(database, table)
         values = {name: found[name] for name in TABLE_INPUT if found.get(name) not in (None, "")}

@@ -152,6 +152,6 @@ def error_code(error: ClientError) -> str:
 
 
 def is_denied(error: OperatorError) -> bool:
-    """Return whether AWS denied the request of an error that `translated_errors` has raised."""
+    """Return whether an error of `translated_errors` was caused by a request that AWS denied."""
     cause = error.__cause__
     return isinstance(cause, BotoCoreError | ClientError) and reason_for(cause) is Reason.DENIED

@@ -1,4 +1,4 @@
-"""AWS calls that export a table to S3, scan its segments, and download the files of an export."""
+"""AWS calls that export a DynamoDB table to S3, scan a table in segments, and download exported files."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from operations.local_files import read_limited
 
 COMPLETED, FAILED = "COMPLETED", "FAILED"
 NO_RECOVERY = "An export needs point-in-time recovery: `pulumi up --refresh` enables it again. --scan does not need it"
-NO_BUCKET = "Check the bucket: `pulumi up --refresh` creates the export bucket of the configuration key analytics again"
-DELETED_FILE = "The export lists this file: has the bucket deleted it? Export the table again"
+NO_BUCKET = "If the export bucket (configuration key analytics) was deleted, `pulumi up --refresh` creates it again"
+DELETED_FILE = "The export lists this file, but a lifecycle rule or a user may have deleted it. Export the table again"
 NO_FILE = "Check the path: it must be the folder that contains manifest-summary.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSize:
-    """ARN and approximate size of a table. DynamoDB updates the numbers about every six hours."""
+    """ARN and approximate size of a DynamoDB table. DynamoDB updates the numbers about every six hours."""
 
     arn: str
     size_bytes: int
@@ -33,13 +33,13 @@ class TableSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableExport:
-    """An export of a table.
+    """Description of an export of a DynamoDB table to S3.
 
     Attributes:
         arn: ARN of the export.
         status: `IN_PROGRESS`, `COMPLETED` or `FAILED`.
-        failure: code and message of a failed export.
-        time: point in time of the rows.
+        failure: code and message of the error if the export failed; otherwise empty.
+        time: point in time of the exported rows.
         bucket: name of the bucket with the files.
         prefix: S3 prefix of the export; empty if it has none.
         format: format of the files.
@@ -57,29 +57,29 @@ class TableExport:
 
     @property
     def folder(self) -> str:
-        """Beginning of the object keys of the manifests and of the folder `data`, with a slash at its end."""
+        """Key prefix of the export's manifests and of its folder `data`; it ends with a slash."""
         return "/".join(filter(None, (self.prefix.strip("/"), "AWSDynamoDB", self.arn.rpartition("/")[2], ""))) + "/"
 
 
 class ExportCalls:
-    """The AWS calls of exports and complete scans. `Aws` creates the clients."""
+    """Part of `Aws` with the AWS calls for table exports and complete scans."""
 
     _dynamodb: Any
     _s3: Any
 
     def table_size(self, table: str) -> TableSize:
-        """Return ARN and approximate size of a table."""
+        """Return the ARN and the approximate size of a table."""
         with translated_errors(f"describe the table {table!r}", permission="dynamodb:DescribeTable"):
             found = self._dynamodb.describe_table(TableName=table)["Table"]
         return TableSize(arn=found["TableArn"], size_bytes=found["TableSizeBytes"], items=found["ItemCount"])
 
     def scan_segment(self, table: str, segment: int, segments: int) -> Iterator[ItemPage]:
-        """Yield pages with the rows of one segment of a table, in DynamoDB's typed form.
+        """Scan one segment of a table. Yield pages of rows in DynamoDB's typed form, such as `{"S": "text"}`.
 
         Args:
             table: name of the table.
-            segment: number of the segment; the first is 0.
-            segments: number of all segments.
+            segment: number of the segment. The first segment has the number 0.
+            segments: total number of segments.
         """
         pages = self._dynamodb.get_paginator("scan").paginate(
             TableName=table, Segment=segment, TotalSegments=segments, ReturnConsumedCapacity="TOTAL"
@@ -88,7 +88,7 @@ class ExportCalls:
             yield from map(item_page, pages)
 
     def recovery_window(self, table: str) -> tuple[datetime, datetime] | None:
-        """Return the earliest and the latest time of point-in-time recovery; None if it is disabled.
+        """Return the earliest and the latest restorable time of a table, or None without point-in-time recovery.
 
         Args:
             table: name of the table.
@@ -108,11 +108,11 @@ class ExportCalls:
 
         Args:
             table_arn: ARN of the table.
-            bucket: name of the bucket for the files.
+            bucket: name of the bucket to which DynamoDB writes the files.
             prefix: prefix of the object keys of this export.
             owner: ID of the account to which the bucket must belong.
             key: ARN of the KMS key that encrypts the files; empty for encryption with keys that S3 manages.
-            time: time of the rows; None for the current rows.
+            time: point in time of the exported rows; None for the current time.
         """
         encryption = {"S3SseAlgorithm": "KMS", "S3SseKmsKeyId": key} if key else {"S3SseAlgorithm": "AES256"}
         action = f"export the table {table_arn.rpartition('/')[2]!r}"
@@ -137,7 +137,7 @@ class ExportCalls:
         return str(response["ExportDescription"]["ExportArn"])
 
     def table_export(self, arn: str) -> TableExport:
-        """Return an export."""
+        """Return the current description of an export."""
         with translated_errors(f"describe the export {arn}", permission="dynamodb:DescribeExport"):
             found = self._dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
         return TableExport(
@@ -152,7 +152,7 @@ class ExportCalls:
         )
 
     def table_exports(self, table_arn: str) -> list[TableExport]:
-        """Return the exports of a table that have not failed. DynamoDB lists exports for 90 days."""
+        """Return the exports of a table, except for failed ones. DynamoDB lists the exports of the last 90 days."""
         arns: list[str] = []
         token: dict[str, str] = {}
         with translated_errors("list the exports of the table", permission="dynamodb:ListExports"):
@@ -165,7 +165,7 @@ class ExportCalls:
         return [self.table_export(arn) for arn in arns]
 
     def read_file(self, bucket: str, key: str) -> bytes:
-        """Return the content of a manifest.
+        """Return the content of an object, such as a manifest.
 
         Args:
             bucket: name of the bucket.
@@ -175,13 +175,13 @@ class ExportCalls:
             return read_limited(self._s3.get_object(Bucket=bucket, Key=key)["Body"], f"s3://{bucket}/{key}")
 
     def download_file(self, bucket: str, key: str, path: Path, *, not_found: str = DELETED_FILE) -> None:
-        """Download an object into a file.
+        """Download an S3 object into a local file.
 
         Args:
             bucket: name of the bucket.
             key: object key.
-            path: path of the file.
-            not_found: the remedy if the object does not exist.
+            path: path of the local file.
+            not_found: remedy in the error message if the object does not exist.
         """
         with translated_errors(f"download s3://{bucket}/{key}", not_found=not_found, permission="s3:GetObject"):
             body = self._s3.get_object(Bucket=bucket, Key=key)["Body"]

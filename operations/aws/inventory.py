@@ -1,4 +1,4 @@
-"""AWS calls that find inventories of S3."""
+"""AWS calls that list folders in S3, to find the inventories that S3 has written."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ from typing import Any
 
 from operations.aws.errors import translated_errors
 
-NO_BUCKET = "Check the URL. The stack's inventories are in its log bucket, which `pulumi up --refresh` creates again"
+NO_BUCKET = (
+    "Check the URL. The inventories of the stack are in its log bucket. If this bucket was deleted, `pulumi up "
+    "--refresh` creates it again"
+)
 
 
 class InventoryCalls:
-    """The AWS calls of inventories. `Aws` creates the clients."""
+    """Part of `Aws` with the AWS calls that find inventories."""
 
     _s3: Any
 
     def list_folder(self, bucket: str, prefix: str) -> tuple[list[str], list[str]]:
-        """Return the subfolders and the object keys of a folder, without the content of the subfolders.
+        """List one folder of a bucket, without the content of its subfolders.
 
         Args:
             bucket: name of the bucket.
-            prefix: beginning of the object keys; empty, or with a slash at its end.
+            prefix: prefix of the folder, which ends with a slash; empty for the top level of the bucket.
 
         Returns:
-            The prefixes of the folders, with a slash at their ends, and the object keys.
+            The prefixes of the subfolders, which end with a slash, and the object keys in the folder.
         """
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
         folders, keys = [], []

@@ -19,19 +19,19 @@ VERSIONS_PER_PAGE = 1000
 
 
 class ListingCalls:
-    """The calls that list a bucket. `Aws` creates the clients."""
+    """Part of `Aws` with the AWS calls that list a bucket."""
 
     _s3: Any
 
     def versions(
         self, bucket: str, *, prefix: str = "", after: str = "", page: int = VERSIONS_PER_PAGE
     ) -> Iterator[Version]:
-        """Yield the object versions and delete markers of a bucket in the order of their keys.
+        """Yield the object versions and delete markers of a bucket in key order.
 
         Args:
             bucket: name of the bucket.
-            prefix: only keys with this prefix.
-            after: only keys that follow this key in S3's order.
+            prefix: list only keys with this prefix.
+            after: list only keys after this key.
             page: number of versions per request.
         """
         pages = self._s3.get_paginator("list_object_versions").paginate(
@@ -50,13 +50,13 @@ class ListingCalls:
         workers: int = LIST_WORKERS,
         page: int = VERSIONS_PER_PAGE,
     ) -> Iterator[Version]:
-        """Yield the object versions and delete markers of a bucket, those of each key one after the other.
+        """Yield all object versions and delete markers of a bucket, unordered, but with adjacent versions of a key.
 
         Args:
             bucket: name of the bucket.
-            prefix: only keys with this prefix.
-            after: only keys that follow this key in S3's order.
-            workers: maximum number of concurrent requests. With 1, the versions are in the order of their keys.
+            prefix: list only keys with this prefix.
+            after: list only keys after this key.
+            workers: maximum number of concurrent requests. With one worker, the versions are in key order.
             page: number of versions per request.
         """
         fetch = partial(self._page_of_versions, bucket, prefix)
@@ -81,8 +81,8 @@ class ListingCalls:
 def parse_time(value: str | float) -> datetime:
     """Parse a time in an AWS response.
 
-    A list of 1,000 versions has as many times in ISO 8601 format. Their detection by botocore's parser would take two
-    fifths of the CPU time of a listing.
+    This is a faster replacement of botocore's parser, which would use 40 % of the CPU time of a listing: each of the
+    1,000 versions on a page has a time.
 
     Args:
         value: a time in one of the formats that botocore supports.
@@ -91,6 +91,6 @@ def parse_time(value: str | float) -> datetime:
         try:
             return datetime.fromisoformat(value)
         except ValueError:
-            pass  # botocore parses the value, or raises its usual error.
-    # `parse_timestamp` also accepts numbers, but its type stubs do not.
+            pass  # If the text has another format, botocore's parser below parses it.
+    # botocore's `parse_timestamp` accepts numbers, but its type stubs declare only str.
     return parse_timestamp(cast("str", value))

@@ -1,1 +1,1 @@
-"""Reads S3 Inventory, and compares it with the rows of the table."""
+"""Reads an S3 Inventory, and compares its object versions with the rows of the DynamoDB table."""

@@ -1,11 +1,11 @@
-"""Compares a loaded S3 Inventory with the rows of the table by a join in DuckDB, which can exceed the memory.
+"""Compares an S3 Inventory with the rows of the DynamoDB table. DuckDB joins both, also if they exceed the memory.
 
-The SQL conditions restate the rules of operations/compare.py for the fields of an inventory. A version that satisfies
-one of them is only a candidate: `Audit.confirm` compares it again with the rules themselves. A condition may therefore
-find too many versions, but not too few.
+The SQL conditions express the rules of operations/compare.py for the fields of an inventory. A version that satisfies a
+condition is only a candidate for a difference: `Audit.confirm` applies the rules of operations/compare.py to it later.
+Therefore, a condition may find too many versions, but it must not miss one.
 
-The join uses hash values of keys, ETags and names instead of the texts, so that each version needs about 100 bytes. Two
-versions with the same hash value have different addresses, so the join reports them as candidates.
+The join uses hash values of keys, ETags and names instead of texts, so that each version needs about 100 bytes of
+memory. Versions whose hash values collide become candidates.
 """
 
 from __future__ import annotations
@@ -44,29 +44,29 @@ if TYPE_CHECKING:
     from operations.listing import KeyFilter
 
 UNSETTLED = timedelta(hours=48)
-"""Period before the creation of an inventory whose changes the inventory may lack.
+"""Period before the creation of an inventory. The inventory may lack changes of this period.
 
-Source: Amazon S3 User Guide, "Amazon S3 Inventory": an inventory is eventually consistent, and can lack objects that
-were added, and contain objects that were deleted, up to two days before.
+Source: Amazon S3 User Guide, "Amazon S3 Inventory". Inventories are eventually consistent: for up to two days, they may
+lack new objects and contain deleted objects.
 """
 
 CLOCK_TOLERANCE = timedelta(days=1)
-"""A row whose time is later than both snapshots by more than this is wrong. It is not a row of a young version."""
+"""A row is wrong if its time is later than the inventory and the export by more than this duration."""
 
 MANY = 100_000
-"""Number of candidates above which the audit adds a note about their confirmation."""
+"""Number of possible differences above which the audit prints a note about the duration of their confirmation."""
 USUAL_RATE = 200.0
-"""Keys per second that `operations.pool.THREADS` threads compare at usual latencies of S3 and DynamoDB."""
+"""Estimated number of keys per second that the audit compares again with requests to S3 and DynamoDB."""
 
 
 @dataclass(kw_only=True)
 class Comparison(Counts):
-    """The result of comparing an inventory with the rows.
+    """Result of the comparison of an inventory with the rows of the table.
 
     Attributes:
-        limit: time of the earliest change that is `too_young`.
-        differing: versions and markers that possibly differ from their rows.
-        differing_keys: object keys of these versions.
+        limit: versions and rows of this time and later were not compared; `too_young` is their number.
+        differing: number of object versions and delete markers that may differ from their rows.
+        differing_keys: number of distinct object keys of these versions and markers.
     """
 
     limit: datetime
@@ -75,41 +75,42 @@ class Comparison(Counts):
     _engine: Engine
 
     def __iter__(self) -> Iterator[DifferingKey]:
-        """Yield the object keys with possible differences in their order. Only one iteration can be active."""
+        """Yield the object keys with possible differences in key order. Only one iteration can be active at a time."""
         for key, group in groupby(self._differing(), key=lambda each: each[0]):
             facts = {version_id: tuple(rest) for _, version_id, *rest in group}
             heads, unlisted = (frozenset(each for each, values in facts.items() if values[place]) for place in (0, 1))
             yield DifferingKey(key=key, versions=frozenset(facts), heads=heads, unlisted=unlisted)
 
     def notes(self) -> list[str]:
-        """Return notes about versions that were not compared, and about very many differences."""
+        """Return notes for the user about versions that were not compared, and about a large number of differences."""
         notes = []
         if self.too_young:
             notes.append(
-                f"note: not compared: {count(self.too_young, 'change')} after {time_text(self.limit)}, because "
-                "an inventory can lack the changes of its last 48 hours: use a later inventory"
+                f"note: the audit did not compare {count(self.too_young, 'change')} after {time_text(self.limit)}, "
+                "because an inventory can lack changes of the 48 hours before its creation. A later inventory contains "
+                "them"
             )
         if self.differing > MANY:
             notes.append(
                 f"note: {self.differing:,} versions of {count(self.differing_keys, 'key')} differ between the "
-                "inventory and the rows, and each of these keys is read again in S3 and in the table. If most objects "
-                "have no row, backfill creates the rows faster than --repair"
+                "inventory and the rows. To confirm the differences, the audit reads each key again in S3 and in the "
+                "table. If most objects have no row, `backfill --invoke` creates the rows faster than --repair"
             )
         return notes
 
     def duration(self, read_rate: float | None) -> str:
-        """Return a note about the duration of the confirmation; empty if there are few differences.
+        """Return a note about the time that the second comparison will take, or an empty string for few differences.
 
         Args:
-            read_rate: limit in read units per second; a key consumes at least one. None for no limit.
+            read_rate: limit of DynamoDB read units per second; each key consumes at least one. None for no limit.
         """
         if self.differing <= MANY:
             return ""
         rate = min(read_rate or math.inf, USUAL_RATE)
         hours = self.differing_keys / rate / 3600
         return (
-            f"note: {count(self.differing_keys, 'key')} to compare again at about {rate:,.0f} per second: "
-            f"{hours:,.1f} hours. Ctrl-C ends the audit without a result"
+            f"note: the audit reads {count(self.differing_keys, 'key')} again, about {rate:,.0f} per second. This "
+            f"takes about {hours:,.1f} hours. Ctrl-C ends the audit without a result"
         )
 
     def _differing(self) -> Iterator[tuple[Any, ...]]:
@@ -129,16 +130,16 @@ def differing(
     prefix: str,
     key_filter: KeyFilter,
 ) -> Comparison:
-    """Compare the versions of an inventory with the rows of its bucket.
+    """Compare the object versions in an inventory with the rows of the same bucket.
 
     Args:
-        engine: an engine without the relation.
-        inventory_path: Parquet file of the loaded inventory.
-        rows_path: Parquet file of the relation `objects`.
-        inventory: the facts about the inventory.
-        exported: time of the rows; None if it is not earlier than the inventory.
-        prefix: beginning of the keys to compare.
-        key_filter: the keys that the stack indexes.
+        engine: DuckDB engine whose method `open` was not called.
+        inventory_path: Parquet file that the function `load` has written.
+        rows_path: Parquet file with the relation `objects`.
+        inventory: content of the inventory's manifest.
+        exported: time of the rows; None if the rows are not older than the inventory.
+        prefix: prefix of the object keys to compare.
+        key_filter: filter of the object keys that the stack indexes.
 
     Raises:
         OperatorError: DuckDB cannot read a file, or has too little memory or disk space.

@@ -1,10 +1,10 @@
-"""Checks that an inventory has all keys of its bucket: by its configuration, and by a listing of parts of the bucket.
+"""Checks that an inventory has all keys of its bucket.
 
-An inventory whose configuration has a filter is valid, but lacks keys. If such keys have no row, the comparison does
-not miss them. The configuration shows its filter, but it can have been deleted or changed since the inventory.
-Therefore, some pages of the bucket are listed, too: each version that is older than the unsettled period must be in the
-inventory. The pages at the beginning of the bucket and after the last key of the inventory find each filter of a
-prefix. The pages between them find other gaps.
+If the inventory configuration has a prefix filter, the inventory lacks keys. The comparison does not find a key that
+also has no row. The first check reads the filter of the configuration. However, the configuration can have been changed
+or deleted after the creation of the inventory. The second check lists some pages of the bucket: the inventory must have
+each listed version that is older than the unsettled period. The first page and the page after the last key of the
+inventory find each prefix filter. The pages between them find other gaps.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     from operations.listing import Version
 
 PAGES_BETWEEN = 4
-"""Number of listed pages between the first and the last key."""
+"""Number of listed pages between the first page and the page after the last key of the inventory."""
 VERSIONS_PER_PAGE, MAX_VERSIONS = 1000, 10_000
-"""Versions of one page, and maximum number of listed versions until one is old enough to be in the inventory."""
+"""Number of versions per page, and maximum number of versions to list until one is old enough for the inventory."""
 MULTIPART = "-"
-"""Part of the ETag of a multipart upload, whose time is that of its beginning and not that of its completion."""
+"""Part of the ETag of a multipart upload. S3 lists the time at which such an upload started, not its completion."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """The inventory configuration of an inventory.
+    """S3 inventory configuration that has produced an inventory.
 
     Attributes:
-        identifier: ID of the configuration; None if the inventory does not contain it.
-        values: the configuration in the format of the S3 API; None if it cannot be read.
-        reason: why it was not read; empty if it was read.
-        denied: whether AWS denied the request.
+        identifier: ID of the configuration; None if the manifest does not contain the ID.
+        values: configuration in the format of the S3 API; None if it was not read.
+        reason: reason for which the configuration was not read; empty if it was read.
+        denied: whether AWS denied the request for the configuration.
     """
 
     identifier: str | None
@@ -54,7 +54,7 @@ class Configuration:
 
     @property
     def filter(self) -> str:
-        """Prefix of the keys in the inventories; empty if there is no filter."""
+        """Prefix of the keys that the configuration includes; empty if the configuration has no filter."""
         return str((self.values or {}).get("Filter", {}).get("Prefix", ""))
 
     def text(self) -> str:
@@ -68,11 +68,11 @@ class Configuration:
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """The result of looking up listed versions in an inventory.
+    """Result of looking up listed versions in an inventory.
 
     Attributes:
         versions: number of listed versions that the inventory must have.
-        missing: those of them that the inventory lacks.
+        missing: listed versions that the inventory lacks.
     """
 
     versions: int
@@ -86,7 +86,7 @@ class Listed:
         return f"{found:,} of {count(self.versions, 'listed version')} are in the inventory"
 
     def example(self) -> str:
-        """Return a line with a version that the inventory lacks."""
+        """Return a message with the first version that the inventory lacks."""
         [first, *_] = self.missing
         return f"the inventory lacks {visible(first.key)}  {first.version_id}"
 
@@ -94,12 +94,12 @@ class Listed:
 def read_configuration(
     aws: Aws, inventory: Inventory, owner: str, *, prefixes: Sequence[str], versioned: bool
 ) -> Configuration:
-    """Read the configuration of an inventory, and check that it includes all versions of the keys.
+    """Read the configuration of an inventory, and check that it includes all versions of the compared keys.
 
     Args:
-        aws: the AWS calls.
-        inventory: the inventory.
-        owner: ID of the account of the bucket.
+        aws: client for the AWS calls.
+        inventory: content of the inventory's manifest.
+        owner: ID of the account that owns the bucket.
         prefixes: prefixes of the keys to compare.
         versioned: whether the bucket has ever had versioning.
 
@@ -122,9 +122,9 @@ def read_configuration(
     found = Configuration(identifier=identifier, values=values)
     if not all(each.startswith(found.filter) for each in prefixes):
         raise OperatorError(
-            f"{name} has a filter, so {inventory.place} has only keys with the prefix {found.filter!r}: compare these "
-            f"with --prefix {found.filter}, or remove the filter and use the next inventory, or run audit without "
-            "--from-inventory."
+            f"{name} has a filter, so {inventory.place} has only keys with the prefix {found.filter!r}: compare "
+            f"these keys with --prefix {found.filter}, or remove the filter and use the next inventory, or run audit "
+            "without --from-inventory."
         )
     if versioned and values.get("IncludedObjectVersions") == "Current":
         raise OperatorError(
@@ -138,10 +138,10 @@ def look_up_listed(aws: Aws, engine: Engine, path: Path, inventory: Inventory, *
     """List some pages of the bucket, and look up their versions in the inventory.
 
     Args:
-        aws: the AWS calls.
-        engine: the engine.
-        path: Parquet file of the loaded inventory.
-        inventory: the facts about the inventory.
+        aws: client for the AWS calls.
+        engine: DuckDB engine.
+        path: Parquet file into which `load` has written the inventory.
+        inventory: content of the inventory's manifest.
         prefixes: prefixes of the keys to compare.
 
     Raises:
@@ -150,10 +150,10 @@ def look_up_listed(aws: Aws, engine: Engine, path: Path, inventory: Inventory, *
     source, limit = parquet(path), inventory.created - UNSETTLED
     compared = [f"starts_with(key, {literal(each)})" for each in prefixes]
     columns = ", ".join(f"max(key) FILTER ({each})" for each in compared)
-    # The smallest hash values belong to random keys.
+    # The versions with the smallest hash values are a random sample.
     random = f"min_by(key, hash(key, version_id), {PAGES_BETWEEN}) FILTER ({' OR '.join(compared) or 'false'})"
     with translated_errors("read the keys of the inventory"):
-        [(between, *last)] = engine.rows(f"SELECT {', '.join(filter(None, [random, columns]))} FROM {source}")  # noqa: S608  literals
+        [(between, *last)] = engine.rows(f"SELECT {', '.join(filter(None, [random, columns]))} FROM {source}")  # noqa: S608  the parts are quoted literals and constants
 
     def page(start: tuple[str, str]) -> list[Version]:
         prefix, after = start
@@ -172,7 +172,7 @@ def look_up_listed(aws: Aws, engine: Engine, path: Path, inventory: Inventory, *
     if not versions:
         return Listed(versions=0, missing=())
     names = "SELECT unnest(?) AS key, unnest(?) AS version_id"
-    sql = f"SELECT key, version_id FROM {source} SEMI JOIN ({names}) AS listed USING (key, version_id)"  # noqa: S608  no value of a user
+    sql = f"SELECT key, version_id FROM {source} SEMI JOIN ({names}) AS listed USING (key, version_id)"  # noqa: S608  the values are parameters
     with translated_errors("look up listed versions in the inventory"):
         found = set(engine.rows(sql, [list(each) for each in zip(*versions, strict=True)]))
     return Listed(

@@ -1,4 +1,4 @@
-"""Reads the manifests of S3 Inventory, and verifies the files of an inventory before their use."""
+"""Parses the manifest of an S3 Inventory, and verifies the data files before their use."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MANIFEST, CHECKSUM = "manifest.json", "manifest.checksum"
-"""Names in the folder of an inventory (Amazon S3 User Guide, "Locating your inventory list")."""
+"""Names of the files in the folder of an inventory (Amazon S3 User Guide, "Locating your inventory list")."""
 CSV, PARQUET, ORC = "CSV", "Parquet", "ORC"
 AGAIN = "Download the inventory again, or use another inventory"
 FILE_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
-"""Names of data files. DuckDB would read several files for a name with a wildcard."""
+"""Matches permitted names of data files. Wildcards are not permitted, because DuckDB would read several files."""
 CONFIGURE = "Change the inventory configuration of the bucket, and use the next inventory"
 VERIFIERS = 2
-"""Threads that calculate checksums."""
+"""Number of threads that calculate the checksums of data files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InventoryColumn:
-    """One column of a loaded inventory.
+    """One column of the Parquet file into which `load` writes an inventory.
 
     Attributes:
         name: name of the column.
         csv: name of the field in the schema of CSV inventories.
         parquet: name of the field in the schema of Parquet inventories.
         type: type of the column in DuckDB.
-        required: whether the comparison requires the field.
-        versions: whether the field belongs to the versions of objects, which an inventory of current objects lacks.
+        required: whether the comparison with the rows requires the field.
+        versions: whether only inventories of all versions have the field. Inventories of current objects lack it.
     """
 
     name: str
@@ -68,12 +68,12 @@ COLUMNS = (
     InventoryColumn(name="encryption", csv="EncryptionStatus", parquet="encryption_status"),
     InventoryColumn(name="checksum_algorithm", csv="ChecksumAlgorithm", parquet="checksum_algorithm"),
 )
-"""The columns of a loaded inventory in their order."""
+"""All columns of the Parquet file into which `load` writes an inventory, in the order of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InventoryFile:
-    """One data file of an inventory.
+    """One data file of an S3 Inventory.
 
     Attributes:
         key: object key in the bucket of the inventory.
@@ -87,22 +87,22 @@ class InventoryFile:
 
     @property
     def name(self) -> str:
-        """The part of the key after the last slash."""
+        """File name: the part of the object key after the last slash."""
         return self.key.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """The manifest of a complete inventory.
+    """Content of the manifest of a complete S3 Inventory.
 
     Attributes:
         bucket: name of the source bucket.
         created: time at which S3 started to create the inventory.
         format: `CSV` or `Parquet`.
         files: the data files.
-        schema: names of all fields in the order of the files.
-        fields: names of the columns (`COLUMNS`) whose fields the inventory has.
-        place: path or URL of the manifest, for messages.
+        schema: names of all fields in the data files, in the order of the files.
+        fields: names of the columns in `COLUMNS` for which the inventory has a field.
+        place: path or URL of the manifest, for error messages.
     """
 
     bucket: str
@@ -115,12 +115,12 @@ class Inventory:
 
     @classmethod
     def parse(cls, content: bytes, checksum: bytes, *, place: str) -> Self:
-        """Parse the manifest of an inventory.
+        """Verify the checksum of an inventory's manifest, and parse the manifest.
 
         Args:
             content: content of manifest.json.
             checksum: content of manifest.checksum.
-            place: path or URL of manifest.json.
+            place: path or URL of manifest.json, for error messages.
 
         Raises:
             OperatorError: the manifest is damaged, or the format of the inventory is not supported.
@@ -132,7 +132,7 @@ class Inventory:
             )
         try:
             values = json.loads(content)
-        except (ValueError, RecursionError) as error:  # Deeply nested JSON raises RecursionError.
+        except (ValueError, RecursionError) as error:  # The JSON parser raises RecursionError for deeply nested values.
             raise OperatorError(f"{place} is damaged: {error}. {AGAIN}.") from error
         match values:
             case {
@@ -146,7 +146,7 @@ class Inventory:
             case _:
                 raise OperatorError(
                     f"{place} has no valid sourceBucket, creationTimestamp, fileFormat, fileSchema or files: it is not "
-                    "the manifest of an S3 Inventory. Give the path of one."
+                    "the manifest of an S3 Inventory. Give the path of such a manifest."
                 )
         if name == ORC:
             raise OperatorError(
@@ -154,7 +154,10 @@ class Inventory:
                 f"choose the format {PARQUET} (or {CSV})."
             )
         if name not in (CSV, PARQUET):
-            raise OperatorError(f"{place} is the manifest of an inventory in the unknown format {name!r}.")
+            raise OperatorError(
+                f"{place} is the manifest of an inventory in the unknown format {name!r}. Use the format {PARQUET} or "
+                f"{CSV}."
+            )
         names = _csv_fields(schema) if name == CSV else _parquet_fields(schema)
         if repeated := _repeated(names):
             raise OperatorError(f"{place} lists the field {repeated!r} several times. {AGAIN}.")
@@ -171,12 +174,12 @@ class Inventory:
 
     @property
     def size(self) -> int:
-        """Size of all data files in bytes."""
+        """Total size of all data files in bytes."""
         return sum(each.size for each in self.files)
 
     @property
     def configuration_id(self) -> str | None:
-        """ID of the inventory configuration, from the keys of the data files or from the place; None if it is unknown.
+        """ID of the inventory configuration; None if neither the data files' keys nor the manifest's path contain it.
 
         S3 writes `PREFIX/SOURCE-BUCKET/ID/data/FILE` and `PREFIX/SOURCE-BUCKET/ID/TIME/manifest.json`.
         """
@@ -188,7 +191,7 @@ class Inventory:
         return None
 
     def check(self, bucket: str, *, versioned: bool) -> None:
-        """Raise an OperatorError if the inventory cannot be compared completely with the rows of a bucket.
+        """Raise an OperatorError if the inventory is of another bucket, or lacks fields that the comparison requires.
 
         Args:
             bucket: name of the bucket.
@@ -197,7 +200,7 @@ class Inventory:
         if self.bucket != bucket:
             raise OperatorError(
                 f"{self.place} is the manifest of an inventory of the bucket {self.bucket!r}, not of {bucket!r}: give "
-                f"an inventory of {bucket!r}, or the option --bucket {self.bucket}."
+                f"an inventory of {bucket!r}, or add --bucket {self.bucket}."
             )
         versions = [each for each in COLUMNS if each.versions and each.name not in self.fields]
         if versioned and versions:
@@ -214,11 +217,11 @@ class Inventory:
 
 
 def verify(files: Sequence[tuple[InventoryFile, Path]], advance: Callable[[int], None]) -> None:
-    """Verify size and checksum of each data file.
+    """Verify the size and the MD5 checksum of each data file of an inventory.
 
     Args:
-        files: the data files with their paths.
-        advance: is called after each file with its size.
+        files: pairs of a data file's description and its local path.
+        advance: function that is called after each file, with the size of the file in bytes.
 
     Raises:
         OperatorError: a data file is missing or damaged. The message contains its path.
@@ -242,23 +245,23 @@ def _verify(expected: InventoryFile, path: Path) -> None:
 
 
 def _is_path(key: str) -> bool:
-    """Return whether an object key is a relative path without `..`, whose file name has no wildcards."""
+    """Return whether an object key is safe as a relative path: no `..`, and no wildcards in the file name."""
     *folders, name = key.split("/")
     return bool(FILE_NAME.fullmatch(name)) and "\0" not in key and not key.startswith("/") and ".." not in folders
 
 
 def _csv_fields(schema: str) -> tuple[str, ...]:
-    """Return the field names of a schema such as `Bucket, Key, VersionId`."""
+    """Return the field names in the schema of a CSV inventory, such as `Bucket, Key, VersionId`."""
     return tuple(each.strip() for each in schema.split(","))
 
 
 def _parquet_fields(schema: str) -> tuple[str, ...]:
-    """Return the field names of a schema such as `message s3.inventory { required binary bucket (UTF8); … }`."""
+    """Return the field names in a Parquet inventory's schema: `message s3.inventory { required binary key; … }`."""
     return tuple(re.findall(r"\b(?:required|optional)\s+\w+\s+(\w+)", schema))
 
 
 def _data_files(values: Sequence[Any], place: str) -> tuple[InventoryFile, ...]:
-    """Parse the field `files` of a manifest."""
+    """Parse the field `files` of an inventory's manifest, which lists the data files."""
     files = []
     for each in values:
         match each:
@@ -272,5 +275,5 @@ def _data_files(values: Sequence[Any], place: str) -> tuple[InventoryFile, ...]:
 
 
 def _repeated(names: Iterable[str]) -> str:
-    """Return the first name that occurs more than once; empty if there is none."""
+    """Return the first name that occurs more than once; an empty string if all names differ."""
     return next((name for name, number in Counter(names).items() if number > 1), "")

@@ -1,8 +1,8 @@
-"""Writes the verified files of an inventory into one Parquet file, with DuckDB and without the whole data in memory.
+"""Converts the data files of an S3 Inventory (CSV or Parquet) to one Parquet file. The files can exceed the memory.
 
 DuckDB ignores some damage of CSV files, for example long lines of NUL bytes, and converts values such as `5e3`. A
-damaged file with a valid checksum must not make the inventory smaller, so the number of rows is compared with the lines
-of CSV files, or with the metadata of Parquet files, and each value must have the format that S3 writes.
+damaged file with a valid checksum must not make the inventory smaller. Therefore, the number of rows is compared with
+the lines of CSV files or with the metadata of Parquet files, and each value must have the format that S3 writes.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ if TYPE_CHECKING:
     from operations.analytics.engine import Engine
 
 CHUNK = 1024 * 1024
-"""Bytes of a CSV file that are decompressed at a time."""
+"""Number of decompressed bytes that are read from a CSV file at a time."""
 TIME_FORMATS = "['%Y-%m-%dT%H:%M:%S.%gZ', '%Y-%m-%dT%H:%M:%SZ']"
-"""Formats of times in CSV files. A cast would ignore a time zone."""
+"""Permitted formats of times in CSV files. A cast to TIMESTAMP would ignore the time zone."""
 NOT_ENCODED = "'%($|.$|[^0-9A-Fa-f]|.[^0-9A-Fa-f])'"
-"""Pattern of a percent sign that is not URL-encoded."""
+"""Matches a percent sign that does not begin a URL-encoded byte such as %2B."""
 PARQUET_TYPES = {
     "VARCHAR": "BYTE_ARRAY (UTF8|String).*",
     "BOOLEAN": "BOOLEAN",
     "BIGINT": "INT(32|64)( INT_(32|64)| Int.*)?",
     "TIMESTAMP": "INT96|INT64 T(IMESTAMP|imestamp).*",
 }
-"""Maps the types of columns to patterns for the types in Parquet files. Values of other types would be converted."""
+"""Maps types of columns to patterns of permitted types in Parquet files. DuckDB would convert other types."""
 
 
 def load(inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Path) -> tuple[int, list[Path]]:
-    """Write the rows of an inventory into a Parquet file.
+    """Write the object versions of an inventory into one Parquet file.
 
     Args:
-        inventory: the manifest.
-        paths: the data files, whose checksums are verified.
-        engine: an engine without the relation.
+        inventory: content of the inventory's manifest.
+        paths: paths of the data files. The caller has verified their checksums.
+        engine: DuckDB engine whose method `open` was not called.
         target: path of the Parquet file.
 
     Returns:
         The number of rows, and the data files without rows.
 
     Raises:
-        OperatorError: a data file cannot be read, or it has rows that are not those of the bucket.
+        OperatorError: a data file cannot be read, or it contains objects of another bucket or without required values.
     """
     if inventory.format == CSV:
         numbers = [lines for _, lines in map_in_order(_lines, paths, threads=VERIFIERS)]
@@ -72,7 +72,7 @@ def load(inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Pa
 
 @contextmanager
 def _errors_with_path(inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Path) -> Iterator[None]:
-    """Raise DuckDB's errors with the path of the first unreadable file, because DuckDB does not always name it."""
+    """Context manager that adds the path of the first unreadable file to errors of DuckDB, which may lack the path."""
     try:
         with translated_errors(f"read the files of {inventory.place}"):
             yield
@@ -81,7 +81,7 @@ def _errors_with_path(inventory: Inventory, paths: Sequence[Path], engine: Engin
 
 
 def _numbers_of_rows(paths: Sequence[Path], engine: Engine) -> list[int]:
-    """Return the number of rows of each Parquet file from its metadata."""
+    """Return the number of rows of each Parquet file, from the metadata in the file."""
     if not paths:
         return []
     files = ", ".join(map(literal, paths))
@@ -107,7 +107,7 @@ def _check_types(inventory: Inventory, paths: Sequence[Path], engine: Engine) ->
         return
     files = ", ".join(map(literal, paths))
     kinds = "concat_ws(' ', type, coalesce(converted_type, regexp_extract(logical_type, '^[A-Za-z]+')))"
-    # DuckDB compares names of columns without case.
+    # The names are compared in lower case, because DuckDB ignores the case of column names.
     sql = f"SELECT file_name, lower(name), {kinds} FROM parquet_schema([{files}])"  # noqa: S608  paths
     found = {(path, name): kind for path, name, kind in engine.rows(sql)}
     wanted = [each for each in COLUMNS if each.name in inventory.fields]
@@ -119,12 +119,12 @@ def _check_types(inventory: Inventory, paths: Sequence[Path], engine: Engine) ->
 
 
 def _lost_rows(inventory: Inventory, numbers: dict[Path, int], engine: Engine, rows: int) -> OperatorError:
-    """Return an error with the path of the first file from which DuckDB reads another number of rows.
+    """Return an error with the path of the first file of which DuckDB reads too few or too many rows.
 
     Args:
-        inventory: the manifest.
-        numbers: number of rows by data file.
-        engine: the engine.
+        inventory: content of the inventory's manifest.
+        numbers: maps each data file to its number of rows.
+        engine: DuckDB engine whose method `open` was not called.
         rows: number of rows that were read from all files.
     """
     place, expected = inventory.place, sum(numbers.values())
@@ -140,7 +140,7 @@ def _lost_rows(inventory: Inventory, numbers: dict[Path, int], engine: Engine, r
 def _with_path(
     error: OperatorError, inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Path
 ) -> OperatorError:
-    """Return an error that names the first unreadable file, because errors of DuckDB do not always name it."""
+    """Return an error with the path of the first unreadable file, because DuckDB's own errors may lack the path."""
     for path in paths:
         try:
             with translated_errors(f"read {path}"):
@@ -151,32 +151,32 @@ def _with_path(
 
 
 def _query(inventory: Inventory, paths: Sequence[Path]) -> str:
-    """Return the query with the columns of the loaded inventory."""
+    """Return the SQL query that reads the columns `COLUMNS` from the data files of an inventory."""
     if not paths:
         nulls = ", ".join(f"CAST(NULL AS {each.type}) AS {each.name}" for each in COLUMNS)
         return f"SELECT {nulls} LIMIT 0"
     columns = ", ".join(f"{_value(each, inventory)} AS {each.name}" for each in COLUMNS)
     if inventory.format == CSV:
-        # Field names in a manifest are untrusted, so the SQL text contains their positions instead.
+        # The SQL text contains positions instead of field names, because the names in a manifest are untrusted.
         types = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(inventory.schema)))
         form = "header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"', compression = 'gzip'"
         files = ", ".join(map(literal, paths))
         source = f"read_csv([{files}], {form}, columns = {{{types}}}, hive_partitioning = false)"
     else:
         source = parquet(*paths)
-    return f"SELECT {columns} FROM {source}"  # noqa: S608  the text has no values of a user but paths
+    return f"SELECT {columns} FROM {source}"  # noqa: S608  the SQL text contains only quoted paths
 
 
 def _value(column: InventoryColumn, inventory: Inventory) -> str:
-    """Return the SQL expression of a column."""
+    """Return the SQL expression that reads the value of a column from a data file."""
     value = "NULL"
     if column.name in inventory.fields:
         value = column.parquet
         if inventory.format == CSV:
             value = _csv_value(column, f"nullif(c{inventory.schema.index(column.csv)}, '')")
         elif column.type == "TIMESTAMP":
-            return f"make_timestamp(epoch_us({value}))"  # The values can have the type TIMESTAMP WITH TIME ZONE.
-    if column.name == "version_id":  # S3 leaves the field empty for the version `null`.
+            return f"make_timestamp(epoch_us({value}))"  # In some Parquet inventories, the times have a time zone.
+    if column.name == "version_id":  # S3 writes an empty field for the version ID `null`.
         return f"coalesce(nullif({value}, ''), '{NULL_VERSION}')"
     if column.name == "delete_marker":
         return f"coalesce(CAST({value} AS BOOLEAN), false)"
@@ -184,7 +184,7 @@ def _value(column: InventoryColumn, inventory: Inventory) -> str:
 
 
 def _csv_value(column: InventoryColumn, value: str) -> str:
-    """Return the SQL expression of a value in a CSV file. The query fails if S3 does not write such a value.
+    """Return the SQL expression that reads a value of a CSV file. The query fails for values that S3 never writes.
 
     Args:
         column: the column.
@@ -203,7 +203,7 @@ def _csv_value(column: InventoryColumn, value: str) -> str:
 
 
 def _check(inventory: Inventory, engine: Engine, target: Path) -> int:
-    """Return the number of rows. Raise an OperatorError if a row is incomplete or belongs to another bucket."""
+    """Return the number of rows in a loaded inventory. Reject incomplete rows, and rows of other buckets."""
     complete = "isfinite(uploaded_at) IS TRUE AND (delete_marker OR (size_bytes IS NOT NULL AND etag IS NOT NULL))"
     others = "count(*) FILTER (bucket IS DISTINCT FROM ?)"
     sql = f"SELECT count(*), {others}, count(*) FILTER (key IS NULL OR NOT ({complete}))"

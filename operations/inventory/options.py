@@ -1,4 +1,4 @@
-"""Options of the tool `audit` that select an inventory."""
+"""Command-line options of the tool `audit` for the comparison with an S3 Inventory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from operations.option_types import export_path, inventory_path
 
 
 def add_audit_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
+    """Add the options --from-inventory, --from-export and --memory to the tool `audit`.
 
     Args:
         parser: the argument parser of the tool `audit`.
@@ -18,27 +18,27 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
         "--from-inventory",
         type=inventory_path,
         nargs="?",
-        const=True,  # not a text, which argparse would pass to `type`
+        const=True,  # The constant is not a text, because argparse would pass a text to `type`.
         metavar="PATH",
-        help="compare an S3 Inventory with an export of the table of the same time, instead of listing the bucket and "
-        "reading the table: a folder, a manifest.json, or an s3:// URL (default: the newest inventory of the "
-        "configuration key inventory)",
+        help="compare an S3 Inventory with an export of the table at the same time, instead of listing the bucket and "
+        "scanning the table. PATH is a folder, a manifest.json or an s3:// URL (default: the newest inventory of the "
+        "stack, configuration key inventory)",
     )
     parser.add_argument(
         "--from-export",
         type=export_path,
         metavar="PATH",
-        help="with --from-inventory, use an existing export: a folder or an s3:// URL with manifest-summary.json "
-        "(default: export the table at the time of the inventory)",
+        help="with --from-inventory, use this existing DynamoDB export: a folder or an s3:// URL with "
+        "manifest-summary.json (default: export the table at the time of the inventory)",
     )
     add_memory(parser, condition="with --from-inventory, ")
 
 
 def problem(options: argparse.Namespace) -> str:
-    """Return why the options of the tool `audit` contradict one another; an empty text if they do not.
+    """Return the error message about options of `audit` that contradict one another, or an empty string.
 
     Args:
-        options: the parsed options.
+        options: parsed options of the tool `audit`.
     """
     if options.from_inventory is None:
         if options.from_export is not None or options.memory is not None:
@@ -51,7 +51,7 @@ def problem(options: argparse.Namespace) -> str:
         )
     if options.all_buckets:
         return (
-            "--from-inventory cannot be used with --all-buckets: each bucket has an inventory of its own, with its own "
-            "time and export. Run audit for each bucket with --bucket NAME"
+            "--from-inventory cannot be used with --all-buckets: the inventories of different buckets have different "
+            "times. Run audit for each bucket with --bucket NAME"
         )
     return ""

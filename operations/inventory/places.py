@@ -1,6 +1,6 @@
-"""Finds the newest complete inventory of a bucket in a local folder or in S3, and provides its data files."""
+"""Finds the newest complete S3 Inventory of a bucket, in a local folder or in S3, and downloads its data files."""
 
-# ruff: noqa: D102  The class Place documents the methods of its subclasses.
+# ruff: noqa: D102  Methods of subclasses have the documentation of the class Place.
 
 from __future__ import annotations
 
@@ -22,49 +22,49 @@ if TYPE_CHECKING:
     from operations.aws import Aws
 
 FOLDER_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\dZ")
-"""Name of the folder of an inventory: the time at which S3 started to create it."""
+"""Matches the name of an inventory's folder, which is the time at which S3 started to create the inventory."""
 DATA_FOLDERS = ("data", "files", "hive")
-"""Names of folders that contain the data files of inventories and no manifest."""
+"""Names of folders that contain data files but no manifests, so that the search skips them."""
 LEVELS = 4
-"""Number of levels below a URL that can contain folders of inventories: prefix, bucket, configuration and time."""
-EXPIRED = "The inventory lists this file: has the bucket deleted it? Use a newer inventory"
+"""Maximum depth of an inventory's folder below a URL: prefix, source bucket, configuration and time."""
+EXPIRED = "The inventory lists this file, but a lifecycle rule or a user may have deleted it. Use a newer inventory"
 UNFINISHED = f"has no {CHECKSUM}, so S3 has not finished the inventory, or the file was deleted"
 
 
 class Place(ABC):
-    """A local folder or an S3 URL with inventories.
+    """Base class of locations with inventories: a local folder, or an S3 URL.
 
     Attributes:
-        name: path or URL for messages.
+        name: path or URL of the location, for error messages.
     """
 
     name: str
 
     @abstractmethod
     def folders(self) -> list[str]:
-        """Return paths or URLs of the folders of inventories, the newest first."""
+        """Return the paths or URLs of all folders of inventories in this location, the newest first."""
 
     @abstractmethod
     def read(self, folder: str, name: str) -> bytes | None:
-        """Return the content of a file in the folder of an inventory; None if it does not exist.
+        """Return the content of a file in an inventory's folder, or None if the file does not exist.
 
         Args:
-            folder: the folder.
+            folder: path or URL of the folder.
             name: name of the file.
         """
 
     @abstractmethod
     def data_files(self, inventory: Inventory, folder: Path, advance: Callable[[int], None]) -> list[Path]:
-        """Return the paths of the data files of an inventory, which are downloaded if they are in S3.
+        """Return the local paths of an inventory's data files. Files in S3 are downloaded first.
 
         Args:
-            inventory: the inventory.
-            folder: a folder for downloads.
-            advance: is called after each file with its size.
+            inventory: content of the inventory's manifest.
+            folder: local folder for downloaded files.
+            advance: function that is called after each download, with the size of the file in bytes.
         """
 
     def newest(self, bucket: str) -> tuple[Inventory, list[str]]:
-        """Return the newest complete inventory of a bucket, and notes about newer ones that are not complete.
+        """Return the newest complete inventory of a bucket, and a note about each newer inventory that is incomplete.
 
         Args:
             bucket: name of the source bucket.
@@ -93,7 +93,7 @@ class Place(ABC):
             rest = f" Incomplete: {incomplete}." if incomplete else ""
             raise OperatorError(
                 f"{self.name} has no complete inventory of the bucket {bucket!r}, only of {names}: give an inventory "
-                f"of this bucket, or the option --bucket.{rest}"
+                f"of this bucket, or select another bucket with --bucket.{rest}"
             )
         if incomplete:
             raise OperatorError(
@@ -102,12 +102,12 @@ class Place(ABC):
             )
         raise OperatorError(
             f"{self.name} has no inventory: give a folder or an s3:// URL that contains {MANIFEST} and {CHECKSUM}. S3 "
-            "writes the first inventory up to 48 hours after its configuration."
+            "writes the first inventory within 48 hours after you configure it."
         )
 
 
 class LocalPlace(Place):
-    """A folder with inventories, or the manifest of one.
+    """Location in the local file system: a folder with inventories, or the manifest of an inventory.
 
     Args:
         path: path of the folder or of the manifest.
@@ -137,17 +137,17 @@ class LocalPlace(Place):
         except OSError as error:
             raise OperatorError(f"cannot read {path}: {error.strerror}.") from error
 
-    def data_files(self, inventory: Inventory, folder: Path, advance: Callable[[int], None]) -> list[Path]:  # noqa: ARG002  the files need no download
+    def data_files(self, inventory: Inventory, folder: Path, advance: Callable[[int], None]) -> list[Path]:  # noqa: ARG002  local files need no download
         return [_local_path(Path(inventory.place).parent, each) for each in inventory.files]
 
 
 class RemotePlace(Place):
-    """An S3 URL with inventories.
+    """Location in S3: a URL below which S3 has written inventories.
 
     Args:
-        aws: the AWS calls.
+        aws: client for the AWS calls.
         url: URL such as `s3://BUCKET/inventory`.
-        bucket: name of the source bucket. Below a URL without the name of this bucket, only its folders are read.
+        bucket: name of the source bucket. If there are folders of several source buckets, only its folder is read.
     """
 
     def __init__(self, aws: Aws, url: str, *, bucket: str) -> None:
@@ -173,7 +173,7 @@ class RemotePlace(Place):
         return [f"s3://{self._bucket}/{each.rstrip('/')}" for each in found]
 
     def read(self, folder: str, name: str) -> bytes | None:
-        # A GET request for an absent key fails with "access denied" if the permission s3:ListBucket has a condition.
+        # The keys are listed first, because S3 can deny a GET request for an absent key (condition of s3:ListBucket).
         prefix = f"{folder}/".removeprefix(f"s3://{self._bucket}/")
         _, keys = self._aws.list_folder(self._bucket, prefix)
         return self._aws.read_file(self._bucket, prefix + name) if prefix + name in keys else None
@@ -192,18 +192,18 @@ class RemotePlace(Place):
 
 
 def place(path: str, aws: Aws, *, bucket: str) -> Place:
-    """Return the place for a path or an `s3://` URL.
+    """Return the location for a local path or an `s3://` URL.
 
     Args:
         path: path of a folder or of a manifest, or a URL.
-        aws: the AWS calls.
+        aws: client for the AWS calls.
         bucket: name of the source bucket.
     """
     return RemotePlace(aws, path, bucket=bucket) if path.startswith(SCHEME) else LocalPlace(Path(path).absolute())
 
 
 def _time_of(folder: Path) -> str:
-    """Return the time of an inventory from the name of its folder, or from its manifest; empty if it has neither."""
+    """Return the creation time of an inventory from its folder name or its manifest, or an empty string."""
     if FOLDER_NAME.fullmatch(folder.name):
         return folder.name
     try:
@@ -214,11 +214,11 @@ def _time_of(folder: Path) -> str:
 
 
 def _local_path(folder: Path, file: InventoryFile) -> Path:
-    """Return the path of a data file: beside the manifest, or at the place of its object key.
+    """Return the local path of an inventory's data file, for different folder layouts of downloaded inventories.
 
     Args:
         folder: folder of the manifest.
-        file: the data file.
+        file: description of the data file.
     """
     usual = folder.parent / "data" / file.name
     beside = [folder / each / file.name for each in ("", "data", "files")]

@@ -1,4 +1,4 @@
-"""Provides the two snapshots that an audit from an inventory compares: the inventory and the rows of the same time."""
+"""Provides the data for `audit --from-inventory`: an S3 Inventory, and the rows of the table at the same time."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 USUAL_AGE = timedelta(days=3)
-"""Age of the newest inventory above which the audit adds a note: a daily configuration has younger inventories."""
+"""Age of the newest inventory above which the audit prints a note. Daily inventories are usually younger."""
 USUAL_SKEW = timedelta(days=1)
-"""Difference between the times of inventory and rows above which the audit adds a note."""
+"""Difference between the time of the inventory and the time of the rows above which the audit prints a remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshots:
-    """An inventory and the rows of about the same time.
+    """An S3 Inventory, and the rows of the table at about the same time.
 
     Attributes:
-        inventory: the inventory.
-        path: the Parquet file of the loaded inventory.
-        rows: the rows.
-        engine: the engine for the comparison.
-        notes: notes about the two snapshots.
-        configuration: the configuration of the inventory.
-        listed: versions of the bucket that were looked up in the inventory.
-        differences: differences of an existing bucket's configuration from that of the stack.
+        inventory: content of the inventory's manifest.
+        path: Parquet file into which `load` has written the inventory.
+        rows: snapshot of the rows.
+        engine: DuckDB engine for the comparison.
+        notes: notes for the user, for example about an old inventory.
+        configuration: inventory configuration that has produced the inventory.
+        listed: result of looking up listed versions in the inventory.
+        differences: descriptions of differences between an existing bucket's configuration and that of the stack.
     """
 
     inventory: Inventory
@@ -64,15 +64,15 @@ class Snapshots:
 
     @property
     def rows_time(self) -> datetime:
-        """Time of the rows."""
+        """Point in time of the rows."""
         return datetime.fromisoformat(self.rows.time)
 
     def compare(self, *, prefix: str, key_filter: KeyFilter) -> Comparison:
-        """Compare the inventory with the rows.
+        """Compare the inventory with the rows of the table.
 
         Args:
-            prefix: beginning of the keys to compare.
-            key_filter: the keys that the stack indexes.
+            prefix: prefix of the object keys to compare.
+            key_filter: filter of the object keys that the stack indexes.
 
         Raises:
             OperatorError: DuckDB cannot read a file, or has too little memory or disk space.
@@ -88,7 +88,7 @@ class Snapshots:
         )
 
     def document(self) -> dict[str, Any]:
-        """Return the facts about the snapshots as a JSON object."""
+        """Return facts about the inventory and the rows, for the field `inventory` of the JSON output."""
         return {
             "path": self.inventory.place,
             "created": time_text(self.inventory.created),
@@ -103,15 +103,15 @@ class Snapshots:
 
 
 class Snapshotter:
-    """Finds, downloads and loads the snapshots that the options of `audit` select.
+    """Finds, downloads and loads the inventory and the rows that the options of `audit` select.
 
     Args:
-        options: `from_inventory`, `from_export`, `memory` and `prefix`.
-        aws: the AWS calls.
+        options: parsed options `from_inventory`, `from_export`, `memory` and `prefix`.
+        aws: client for the AWS calls.
         target: the deployed stack.
-        expected: its settings document; None if it does not exist.
-        cache: the cache folder.
-        now: returns the current time.
+        expected: settings document of the stack; None if it does not exist.
+        cache: cache of the exported rows.
+        now: function that returns the current time.
     """
 
     def __init__(
@@ -137,13 +137,13 @@ class Snapshotter:
 
     @contextmanager
     def open(self, bucket: str, *, versioned: bool, key_filter: KeyFilter, progress: Progress) -> Iterator[Snapshots]:
-        """Context manager for the snapshots of a bucket. Its temporary files are deleted at the end.
+        """Context manager that yields the inventory and the rows of a bucket, and deletes temporary files on exit.
 
         Args:
             bucket: name of the bucket.
             versioned: whether the bucket has versioning.
-            key_filter: the keys that the stack indexes.
-            progress: display of the steps.
+            key_filter: filter of the keys that the stack indexes.
+            progress: displays the progress of the steps.
 
         Raises:
             OperatorError: an inventory or an export is missing, damaged or unsuitable, or an AWS call failed.
@@ -152,7 +152,7 @@ class Snapshotter:
         inventory, notes = where.newest(bucket)
         inventory.check(bucket, versioned=versioned)
         progress.note(
-            f"inventory of {time_text(inventory.created)}: {count(len(inventory.files), 'file')}, "
+            f"using the inventory of {time_text(inventory.created)}: {count(len(inventory.files), 'file')}, "
             f"{count(inventory.size, 'byte')}"
         )
         owner = self._target.account
@@ -160,18 +160,19 @@ class Snapshotter:
         found = read_configuration(self._aws, inventory, owner, prefixes=prefixes, versioned=versioned)
         read_rows = self._reader(inventory, progress)
         with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder / "spill") as engine:
-            # The inventory is loaded before the rows are exported, because an export costs money.
+            # A damaged inventory must be found before the export of the rows starts, because an export costs money.
             path, empty = self._load(where, inventory, engine, folder, progress)
-            with progress.step("listing of some keys"):
+            with progress.step("look up listed versions"):
                 listed = look_up_listed(self._aws, engine, path, inventory, prefixes=prefixes)
-            progress.note(f"completeness of the inventory: {found.text()}; {listed.text()}")
+            completeness = f"completeness of the inventory: {found.text()}; {listed.text()}"
+            progress.note(completeness)
             if listed.missing:
                 progress.note(listed.example())
             if found.values is None:
-                notes.append(f"note: completeness of the inventory: {found.text()}; {listed.text()}")
+                notes.append(f"note: {completeness}")
             if empty:
                 notes.append(
-                    f"note: {count(len(empty), 'file')} of the inventory without rows, such as {empty[0].name}"
+                    f"note: the inventory has {count(len(empty), 'data file')} without rows, such as {empty[0].name}"
                 )
             rows = read_rows(engine)
             yield Snapshots(
@@ -191,17 +192,17 @@ class Snapshotter:
         location = self._expected.inventory_location if self._expected else ""
         if not location:
             raise OperatorError(
-                "--from-inventory: the stack has no inventory: set the configuration key inventory to true and run "
-                "`pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
+                "--from-inventory: the stack configures no S3 Inventory: set the configuration key inventory to true "
+                "and run `pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
             )
-        # Another configuration with the same destination can have a filter.
+        # Only inventories of the stack's own configuration are read. Other configurations may have filters.
         return place(f"{location}/{bucket}/{inventory_id(self._target)}", self._aws, bucket=bucket)
 
     def _differences(self, bucket: str, found: Configuration) -> list[str]:
-        """Return the differences of an existing bucket's inventory configuration from that of the stack.
+        """Describe the differences between an existing bucket's inventory configuration and that of the stack.
 
-        The settings document does not contain which existing buckets have the configuration, so only an audit from an
-        inventory of the stack expects it. The usual audit compares the configuration of the stack's own bucket.
+        The settings document does not contain the existing buckets with this configuration. Therefore, only an audit
+        from an inventory of the stack compares it. The live audit compares only the stack's own bucket.
         """
         if isinstance(self._path, str) or self._expected is None or bucket == self._expected.bucket:
             return []
@@ -212,7 +213,7 @@ class Snapshotter:
         return [f"{name}: {each}" for each in inventory_differences(found.values, wanted)]
 
     def _reader(self, inventory: Inventory, progress: Progress) -> Callable[[Engine], Snapshot]:
-        """Print the price of the rows if they need a new export, and return a function that reads the rows."""
+        """Return a function that reads the rows. If this needs a new export of the table, print the price first."""
         if self._export is not None:
             return lambda engine: self._rows.snapshot(engine, progress)
         return self._rows.at(inventory.created.replace(microsecond=0), progress)
@@ -220,13 +221,13 @@ class Snapshotter:
     def _load(
         self, where: Place, inventory: Inventory, engine: Engine, folder: Path, progress: Progress
     ) -> tuple[Path, list[Path]]:
-        """Return the path of the Parquet file with the inventory, and the data files without rows."""
+        """Fetch and load an inventory. Return the path of its Parquet file, and the data files without rows."""
         downloads, path = folder / "inventory", folder / "inventory.parquet"
         downloads.mkdir()
         with disk_errors(folder):
-            with progress.step("inventory files", inventory.size) as advance:
+            with progress.step("fetch inventory files", inventory.size) as advance:
                 paths = where.data_files(inventory, downloads, advance)
-            with progress.step("checksums", inventory.size) as advance:
+            with progress.step("verify checksums", inventory.size) as advance:
                 verify(list(zip(inventory.files, paths, strict=True)), advance)
         with progress.step("read the inventory"):
             _, empty = load(inventory, paths, engine, path)
@@ -235,24 +236,24 @@ class Snapshotter:
         return path, empty
 
     def _notes(self, inventory: Inventory, rows: Snapshot) -> list[str]:
-        """Return notes about an old inventory, and about rows of another time."""
+        """Return notes for the user about an old inventory, and about rows whose time differs from the inventory's."""
         notes = []
         if (age := self._now() - inventory.created) > USUAL_AGE:
             notes.append(
                 f"note: the newest complete inventory is {count(age.days, 'day')} old "
-                f"({time_text(inventory.created)}): later changes were not compared. S3 writes a daily inventory "
-                "within two days"
+                f"({time_text(inventory.created)}): later changes were not compared. S3 delivers a daily inventory "
+                "within 48 hours: check the inventory configuration of the bucket if none has arrived"
             )
         time = datetime.fromisoformat(rows.time)
         skew = abs(time - inventory.created)
         if skew >= timedelta(seconds=1):
             order = "after" if time > inventory.created else "before"
             text = (
-                f"note: the rows are of {time_text(time)}, {_duration(skew)} {order} the inventory of "
+                f"note: the export has the rows of {time_text(time)}, {_duration(skew)} {order} the inventory of "
                 f"{time_text(inventory.created)}"
             )
             if skew > USUAL_SKEW:
-                text += ". Use an export of the time of the inventory: without --from-export, the audit exports it"
+                text += ". Use an export of the same time: without --from-export, the audit creates such an export"
             notes.append(text)
         return notes
 

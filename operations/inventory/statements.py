@@ -1,13 +1,13 @@
-"""SQL statements that join an inventory with the rows of the table. They are templates: `$name` is a value."""
+"""SQL statements that join an S3 Inventory with the rows of the table. They contain placeholders such as `$name`."""
 
 from __future__ import annotations
 
 from string import Template
 
 ENCRYPTIONS = {"SSE-S3": "AES256", "SSE-KMS": "aws:kms", "DSSE-KMS": "aws:kms:dsse", "NOT-SSE": ""}
-"""Maps the encryption status of an inventory to the attribute `encryption`. The empty text means no attribute.
+"""Maps the encryption status in an inventory to the row attribute `encryption`. An empty text means no attribute.
 
-The status SSE-C has no entry, because HEAD requests for such objects need the key of the customer.
+The status SSE-C has no entry: HEAD requests for such objects fail without the customer's key, so they are not compared.
 """
 
 
@@ -27,9 +27,9 @@ OBJECT_RULES = (
         ),
     ),
 )
-"""Conditions for a difference between an object's version `i` in the inventory and its row `r`.
+"""SQL conditions that are true if an object version `i` in the inventory differs from its row `r`.
 
-Each condition has the column without which the inventory cannot be compared; empty if the inventory always has it.
+Each pair contains the inventory column that the condition needs, or an empty text, and the condition.
 """
 
 MARKER_RULES = (
@@ -44,10 +44,10 @@ MARKER_RULES = (
         ),
     ),
 )
-"""Conditions for a difference between a delete marker `i` in the inventory and its row `r`."""
+"""SQL conditions that are true if a delete marker `i` in the inventory differs from its row `r`."""
 
 ENCRYPTION_RULE = "i.encryption <> coalesce(r.encryption, hash('')) AND r.has_type"
-"""Condition for a difference of the encryption, which only a HEAD request can confirm."""
+"""SQL condition that is true if the encryption may differ. The audit confirms the difference with a HEAD request."""
 
 LISTED = """
     SELECT *, $object_prefix || key AS object_id, split_part(key, '/', -1) AS filename
@@ -159,15 +159,15 @@ OUTCOME_COUNTS = """
 DIFFERING_COUNTS = "SELECT count(*) AS differing, count(DISTINCT key) AS differing_keys FROM differing"
 
 PARTS = {"listed_columns": LISTED_COLUMNS, "row_columns": ROW_COLUMNS, "listed": LISTED, "row_source": ROWS}
-"""Maps the names of subqueries to their SQL."""
+"""Maps names of placeholders to the SQL subqueries that replace them."""
 
 
 def substituted(sql: str, texts: dict[str, str]) -> str:
-    """Return a statement with its subqueries and values.
+    """Replace all placeholders in an SQL statement.
 
     Args:
-        sql: the statement, a template.
-        texts: SQL expressions by name.
+        sql: the statement with placeholders such as `$name`.
+        texts: maps the names of other placeholders to SQL expressions.
     """
     for parts in (PARTS, PARTS, {name: texts[name] for name in ("object_differs", "marker_differs")}, texts):
         sql = Template(sql).safe_substitute(parts)

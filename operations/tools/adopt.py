@@ -1,6 +1,6 @@
-"""The tool `adopt`: examines an existing bucket, and formats the results.
+"""The tool `adopt`: examines an existing bucket, and prepares it for indexing.
 
-Optionally, it switches EventBridge on, and adds the stack's inventory configuration.
+With --apply, it switches EventBridge on. With --inventory, it adds the stack's inventory configuration.
 """
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
@@ -186,7 +186,7 @@ class AdoptTool:
 
     @property
     def _not_visible(self) -> bool:
-        """Whether the change was accepted, and S3 does not return it."""
+        """Return whether S3 accepted a change but does not return it yet."""
         report = self._adoption.report
         return report.accepted and not report.event_bridge
 
@@ -207,7 +207,7 @@ class AdoptTool:
         return [[name, value or "unknown"] for name, value in rows] + known * (not other_account)
 
     def _steps(self) -> list[str]:
-        """Return the commands that index the bucket after EventBridge is on."""
+        """Return the next commands: they configure the stack to index the bucket, after EventBridge was switched on."""
         report = self._adoption.report
         if not report.event_bridge or report.prevented:
             return []

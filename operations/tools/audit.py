@@ -1,4 +1,4 @@
-"""The tool `audit`: compares settings, and the rows of one bucket or of all buckets, and formats the results."""
+"""The tool `audit`: compares the settings of a stack and the rows of its buckets, and formats the results."""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
@@ -114,19 +114,19 @@ class AuditTool:
         bucket.audit.compare_keys(progress)
 
     def _for_each(self, buckets: Sequence[BucketAudit], step: Callable[[BucketAudit], None]) -> list[BucketAudit]:
-        """Perform a step for each bucket, and return the buckets without an error."""
+        """Run a step of the audit for each bucket, and return the buckets for which the step did not fail."""
         for bucket in buckets:
             try:
                 step(bucket)
-            except OperatorError as error:  # The other buckets are compared; `run` raises the errors at its end.
+            except OperatorError as error:  # The other buckets are audited too; `run` raises the errors at its end.
                 bucket.error = str(error)
                 self._errors.append(error)
         return [each for each in buckets if not each.error]
 
     def _check_number_of_keys(self, buckets: Sequence[BucketAudit]) -> None:
-        """Add a finding if the audit compared no key, because its other findings then prove nothing.
+        """Add a finding if the audit compared no key. Otherwise, an audit of nothing would report a consistent table.
 
-        A bucket of several may be empty. It is a finding if the key filter excludes all objects of a bucket.
+        Of several audited buckets, one may be empty, but its key filter must not exclude all of its objects.
         """
         compared = any(each.audit.report.keys for each in buckets)
         for each in buckets:
@@ -135,7 +135,7 @@ class AuditTool:
                 self._settings.add("compared keys", *each.reason_for_no_keys())
 
     def _note_other_remedies(self, buckets: Sequence[BucketAudit]) -> None:
-        """Add a note for each cause of differences that requires another step before --repair."""
+        """Add a note for each problem to solve before --repair, such as messages in the failure queue."""
         for each in buckets:
             each.note_missing_rows()
         if any(each.audit.report.findings for each in buckets) and (failed := self._failed_events()):
@@ -170,7 +170,7 @@ class AuditTool:
         return lines
 
     def lines_without_keys(self) -> list[str]:
-        """Return the summary, the notes, and the findings about settings, which contain no object keys."""
+        """Return the lines of the output that contain no object keys: summary, notes, findings about settings."""
         buckets = [line for each in self._buckets for line in ([each.line()] * self._all + each.notes)]
         details = [*buckets, *self._notes, *self._setting_lines()]
         return [self.summary(), *([""] if details else []), *details]

@@ -28,10 +28,10 @@ MAX_FINDINGS_SHOWN = 100
 """Maximum number of findings of a bucket in the text output; the option --json prints all of them."""
 UNREPAIRABLE = f"no event can correct this row: delete it ({RUNBOOK}#details), then run audit with --repair"
 UNLISTED = (
-    "remove a filter from the inventory configuration of the bucket and use its next inventory, give the prefix of the "
-    "filter with --prefix, or run audit without --from-inventory"
+    "if the inventory configuration has a prefix filter, add this prefix with --prefix, or remove the filter and use "
+    "the next inventory; otherwise, run audit without --from-inventory"
 )
-OUTDATED = "run backfill with --inspect --invoke, which describes the object again"
+OUTDATED = "run backfill with --inspect --invoke: the inspector then reads the object again"
 
 
 class BucketAudit:
@@ -108,11 +108,11 @@ class BucketAudit:
         """
         opened = snapshotter.open(self.name, versioned=self._versioned, key_filter=self._key_filter, progress=progress)
         with opened as snapshots:
-            with progress.step("inventory and rows"):
+            with progress.step("compare inventory with rows"):
                 comparison = snapshots.compare(prefix=self._prefix, key_filter=self._key_filter)
             self.notes += [*snapshots.notes, *comparison.notes()]
             self.inventory = {**snapshots.document(), "too_young": comparison.too_young}
-            progress.note(f"{count(comparison.differing, 'possible difference')} to confirm")
+            progress.note(f"confirming {count(comparison.differing, 'possible difference')}")
             self.audit.confirm(comparison, progress)
         for difference in snapshots.differences:
             self._settings.add("inventory", difference, f"run: tapstack adopt {self.name} --inventory")
@@ -137,8 +137,9 @@ class BucketAudit:
         if number := self.audit.report.without_content:
             bucket = f" --bucket {self.name}" * self._existing
             self.notes.append(
-                f"note: {count(number, 'row')} of existing objects without content: the inspector has not processed "
-                f"them yet, or cannot read the objects. Run backfill with --inspect --invoke{bucket} to inspect them"
+                f"note: the inspector has not described the objects of {count(number, 'row')}: it has not processed "
+                f"the rows yet, or cannot read the objects. Run backfill with --inspect --invoke{bucket} to inspect "
+                "them"
             )
 
     def reason_for_no_keys(self) -> tuple[str, str]:
@@ -152,7 +153,7 @@ class BucketAudit:
             keys = "existingBuckets" if self._existing else "notificationPrefix, notificationSuffix"
             remedy = f"check {keys}, and the option --prefix of audit"
         elif self.inventory and self.inventory["too_young"]:
-            problem = "the inventory has only changes of its last 48 hours"
+            problem = "the inventory has only changes of the 48 hours before its creation, which can be incomplete"
             remedy = "run audit without --from-inventory, or with a later inventory"
         elif self._prefix:
             problem = f"{name} has no key with the prefix {self._prefix!r}"

@@ -1,4 +1,4 @@
-"""The tool `cache`: deletes the cached rows of tables."""
+"""The tool `cache`: deletes the rows that `sql`, `report`, `export` and `audit` have cached."""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
@@ -30,10 +30,10 @@ class CacheTool:
         return []
 
     def summary(self) -> str:
-        return f"cache: {count(self._snapshots, 'snapshot')} deleted, {self._bytes:,} bytes, in {self._cache.folder}"
+        return f"cache: deleted {count(self._snapshots, 'snapshot')} ({self._bytes:,} bytes) in {self._cache.folder}"
 
     def document(self) -> dict[str, Any]:
         return {"folder": str(self._cache.folder), "snapshots": self._snapshots, "bytes": self._bytes}
 
     def resume_hint(self) -> str:
-        return "start cache clear again"
+        return "run `tapstack cache clear` again"

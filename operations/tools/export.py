@@ -1,4 +1,4 @@
-"""The tool `export`: selects the export that Athena reads, and writes Parquet files for other programs."""
+"""The tool `export`: exports the table, selects the export that Athena reads, and writes Parquet files."""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
@@ -32,7 +32,7 @@ class ExportTool:
         options: the parsed options.
         source: source of the rows.
         cache: the cache of snapshots.
-        athena: the stack's Athena workgroup; None if it has none.
+        athena: runs queries in the stack's Athena workgroup; None if the stack has no workgroup.
     """
 
     def __init__(self, options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> None:
@@ -70,7 +70,7 @@ class ExportTool:
         self._rows = snapshot
 
     def _write(self, engine: Engine, source: Path, folder: Path) -> None:
-        """Write the files into a temporary folder, and rename it, so that no incomplete folder has the final name."""
+        """Write the files into a temporary folder, and rename it at the end, so that the final folder is complete."""
         unfinished = None
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)

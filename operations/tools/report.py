@@ -1,4 +1,4 @@
-"""The tool `report`: describes the rows of a table as text, as JSON and as one HTML file."""
+"""The tool `report`: summarizes the rows of the table as text, JSON or one HTML file."""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from operations.output import Progress
 
 DEFAULT_SIZE = (100, 24)
-"""Columns and lines of an output that is not a terminal."""
+"""Assumed width and height in characters if the output is not a terminal."""
 
 
 class ReportTool:
@@ -36,7 +36,7 @@ class ReportTool:
         options: the parsed options.
         source: source of the rows for DuckDB.
         cache: the cache of snapshots.
-        athena: the stack's Athena workgroup; None to run the queries in DuckDB.
+        athena: runs queries in the stack's Athena workgroup; None to run them in DuckDB.
     """
 
     def __init__(self, options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> None:
@@ -54,7 +54,7 @@ class ReportTool:
         self._report: Report | None = None
 
     def run(self, progress: Progress) -> int:
-        if self._html:  # The path is checked first, because a large report takes time.
+        if self._html:  # An unusable path must fail before the queries run.
             if not self._html.parent.is_dir():
                 raise OperatorError(f"cannot write {self._html}: there is no folder {self._html.parent}. Create it")
             if self._html.exists() and not self._html.is_file():
@@ -96,8 +96,8 @@ class ReportTool:
         found = report.totals["index_rows"]
         if self._filters == Filters() and found != rows.rows:
             raise OperatorError(
-                f"Athena read {count(found, 'row')}, but the manifest of {rows.source} states {rows.rows:,}: has the "
-                "bucket deleted files of the export? Run `tapstack export` again"
+                f"Athena read {count(found, 'row')}, but the manifest of {rows.source} states {rows.rows:,}: a "
+                "lifecycle rule or a user may have deleted files of the export. Run `tapstack export` again"
             )
         return report
 
@@ -106,7 +106,7 @@ class ReportTool:
 
     def summary(self) -> str:
         rows = self._report.totals["index_rows"] if self._report else 0
-        return f"report: {count(rows, 'row')}" + (f"; {self._html} is written" if self._html else "")
+        return f"report: {count(rows, 'row')}" + (f"; wrote {self._html}" if self._html else "")
 
     def document(self) -> dict[str, Any]:
         report = self._report.document() | {"top": self._top} if self._report else {}
@@ -117,4 +117,4 @@ class ReportTool:
 
 
 def _source(rows: Snapshot | AthenaRows) -> str:
-    return f"{rows.source} of {rows.table} at {rows.time}"
+    return f"rows of {rows.table} at {rows.time} (source: {rows.source})"

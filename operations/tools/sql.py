@@ -1,4 +1,4 @@
-"""The tool `sql`: runs a query over the rows of a table, in DuckDB or in Athena, and writes its result."""
+"""The tool `sql`: runs an SQL query over the rows of the table, in DuckDB or in Athena, and writes the result."""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 class SqlTool:
-    """Tool for `sql (SQL | --name QUERY) [--format F] [--output FILE]`. It prints the result instead of lines.
+    """Tool for `sql (SQL | --name QUERY) [--format F] [--output FILE]`. The tool prints the query result itself.
 
     Args:
         options: the parsed options.
         source: source of the rows for DuckDB.
         cache: the cache of snapshots.
-        athena: the stack's Athena workgroup; None to run the query in DuckDB.
+        athena: runs queries in the stack's Athena workgroup; None to run them in DuckDB.
     """
 
     def __init__(self, options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> None:
@@ -56,7 +56,7 @@ class SqlTool:
         if self._athena is not None:
             self._described = self._run_in_athena(self._athena, progress)
         else:
-            with Engine(spill=self._cache.folder) as engine:  # A wrong statement is an error before the rows are read.
+            with Engine(spill=self._cache.folder) as engine:  # An invalid statement must fail before the rows are read.
                 engine.check(self._sql)
             with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder) as engine:
                 snapshot = self._source.snapshot(engine, progress)
@@ -125,7 +125,7 @@ class SqlTool:
 
 
 def described(snapshot: Snapshot | AthenaRows | None) -> dict[str, Any]:
-    """Return the fields of a JSON document that describe the rows of a table."""
+    """Return the fields of the JSON output that describe the queried rows: table, time, source and number."""
     if snapshot is None:
         return {}
     return {
@@ -137,16 +137,16 @@ def described(snapshot: Snapshot | AthenaRows | None) -> dict[str, Any]:
 
 
 def hint(snapshot: Snapshot | AthenaRows | None) -> str:
-    """Return how to continue after an error, or an empty text if no rows have been read."""
-    return "the rows are in the cache, and the next run uses them (--max-age)" if snapshot else ""
+    """Return a hint that the next run can use the cached rows, or an empty string if no rows were read."""
+    return "the rows of the table are in the cache, and the next run can use them (--max-age)" if snapshot else ""
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Context manager that writes a new file under a temporary name, and renames it when it is complete.
+    """Context manager that creates a temporary file, and gives it its final name when it is complete.
 
     Args:
-        path: path of the file.
+        path: final path of the file.
 
     Yields:
         The path of the unfinished file, which only the user can read.

@@ -1,4 +1,4 @@
-"""Table of the AWS capabilities that emulators lack, which are the only reasons to skip or to reduce a test."""
+"""Lists the AWS capabilities that emulators lack. A test may be skipped or reduced only for one of these reasons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Capability(Enum):
-    """AWS capability that a test may need; the value completes the phrase "the emulator cannot"."""
+    """AWS capability that a test may need. Its value is a text that completes "the emulator cannot …"."""
 
     EVENTS_DURING_AN_UPDATE = "deliver events without delay while a function is updated"
     FUNCTION_CONTAINERS = "run each function in its own container"
@@ -73,11 +73,11 @@ GAPS: Mapping[tuple[Capability, str], str] = {
         "it reads the form as Latin-1, so the key of the new object is already wrong before any event"
     ),
 }
-"""Reasons why emulators lack capabilities, by capability and emulator."""
+"""Maps a capability and an emulator to the reason why the emulator lacks the capability."""
 
 
 def gap(target: AwsTarget, capability: Capability) -> str | None:
-    """Return why the emulator lacks a capability; None if it has the capability, and on AWS."""
+    """Return the reason why the target lacks a capability, or None. AWS has all capabilities."""
     for (missing, emulator), reason in GAPS.items():
         if missing is capability and target.name.startswith(emulator):
             return f"{emulator} cannot {capability.value}: {reason}"

@@ -58,6 +58,12 @@ MAX_CLOCK_SKEW = 60.0
 DESELECTED = "tapstack: reasons of deselection"
 """Key under which an xdist worker sends the reasons of deselected tests to the main process."""
 
+EMULATOR_KIND = "tapstack: kind of the emulator"
+"""Key under which the main process sends the kind of the emulator to an xdist worker.
+
+The choice of the emulator imports the Docker client, which takes 0.3 s.
+"""
+
 _HEADER = pytest.StashKey[list[str]]()
 _EMULATOR_KIND = pytest.StashKey[str | None]()
 _EMULATOR = pytest.StashKey[Emulator]()
@@ -89,7 +95,10 @@ def _select(config: pytest.Config) -> None:
     option = config.getoption
     engine = option("--engine")
     kind = None
-    if engine == EXISTING:
+    received = getattr(config, "workerinput", {})
+    if EMULATOR_KIND in received:  # an xdist worker, which prints no header
+        kind, header = received[EMULATOR_KIND], []
+    elif engine == EXISTING:
         stack = ExistingStack(read_outputs(option("--outputs")))
         header = [f"engine: existing stack of --outputs: {stack}", "emulator: none is started"]
     else:
@@ -130,6 +139,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)  # this pytest hook exists only if pytest-xdist is installed
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401  its types are internal
+    """Send the kind of the emulator to an xdist worker."""
+    node.workerinput[EMULATOR_KIND] = node.config.stash[_EMULATOR_KIND]
+
+
+@pytest.hookimpl(optionalhook=True)  # this pytest hook exists only if pytest-xdist is installed
 def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401  its types are internal
     """Store the reasons of deselected tests from an xdist worker; all workers send the same reasons."""
     node.config.stash[_DESELECTED] = getattr(node, "workeroutput", {}).get(DESELECTED, [])
@@ -150,7 +165,8 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     config = request.config
     with ExitStack() as cleanup:
         try:
-            starting = start(config.getoption("--emulator"), log=_log_file(config), report=_terminal_writer(config))
+            kind = config.stash[_EMULATOR_KIND] or config.getoption("--emulator")
+            starting = start(kind, log=_log_file(config), report=_terminal_writer(config))
             running = cleanup.enter_context(starting)
         except EmulatorError as error:
             if hasattr(config, "workerinput"):
@@ -179,11 +195,11 @@ def deploy_stack(request: pytest.FixtureRequest) -> DeployStack:
 
 
 @pytest.fixture(scope="session")
-def stack(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[Deployment]:
+def stack(emulator: Emulator, deploy_stack: DeployStack, request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """Stack with the configuration of Pulumi.localstack.yaml, but without inspector, deployed once per session."""
     deployment = deploy_stack(emulator)
     yield deployment
-    deployment.destroy()
+    _destroy_at_the_end_of_the_session(deployment, request.config)
 
 
 @pytest.fixture(scope="session")
@@ -262,13 +278,25 @@ def _send_invalid_events_first(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def _operations(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[OperationsStack]:
+def _operations(
+    emulator: Emulator, deploy_stack: DeployStack, request: pytest.FixtureRequest
+) -> Iterator[OperationsStack]:
     clients = Clients.of(emulator)
     with existing_buckets(clients.s3):
         deployment = deploy_stack(emulator, config_overrides=OPERATIONS_CONFIG)
         index = Index(clients, deployment.outputs, timeout=OPERATIONS_TIMEOUT)
         settle = SETTLE_SECONDS if gap(emulator, Capability.EVENTS_DURING_AN_UPDATE) else 0.0
         yield OperationsStack(index, settle_seconds=settle)
+        _destroy_at_the_end_of_the_session(deployment, request.config)
+
+
+def _destroy_at_the_end_of_the_session(deployment: Deployment, config: pytest.Config) -> None:
+    """Destroy a stack of the session if Pulumi has deployed it, because Pulumi has a state of the stack.
+
+    Otherwise, only the emulator has data of the stack, and the emulator ends with the session. Other fixtures destroy
+    stacks during the session, and test_second_stack.py checks that a destroyed stack leaves no resources.
+    """
+    if config.getoption("--engine") == PULUMI:
         deployment.destroy()
 
 

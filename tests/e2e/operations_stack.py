@@ -1,4 +1,4 @@
-"""Separate stack for the operations tools, because they read the whole bucket, table and queue."""
+"""Deploys a separate stack for tests of the operators' tools, because they read the whole bucket, table and queue."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from tests.support.rows import Row
 
 GRACE = 0.1
-"""Seconds between the two passes of an audit; short, because no objects change during the audit."""
+"""Seconds between the two comparisons of an audit. A short time is sufficient, because no objects change meanwhile."""
 
 TIMEOUT = 60.0
-"""Seconds to wait for a result; long, because an emulator may start a process for each attempt of an event."""
+"""Seconds to wait for a result. The time is long, because emulators may start a process for each event."""
 
 SETTLE_SECONDS = 3.0
 """Seconds to wait after an update of the indexer. LocalStack sends events to its old version for two more seconds."""
@@ -43,12 +43,12 @@ CONFIG = {
         ]
     ),
 }
-"""Configuration of the stack. The operations tools read fast, but send only ten events per second, because emulators
+"""Configuration of the stack. The operators' tools read fast, but send only ten events per second, because emulators
 start a process for each concurrent event."""
 
 
 def send_to_eventbridge(s3: Any, bucket: str, *, enabled: bool) -> None:  # noqa: ANN401  boto3 has no static types
-    """Replace the notification configuration of a bucket: with EventBridge, or with no receiver of its events."""
+    """Replace the notification configuration of a bucket by one that contains only EventBridge, or nothing."""
     configuration: dict[str, Any] = {"EventBridgeConfiguration": {}} if enabled else {}
     s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
 
@@ -77,12 +77,12 @@ class CommandResult:
     errors: str
 
     def findings(self) -> list[tuple[str, str, str]]:
-        """Return `(difference, key, version ID)` of each finding of an audit, sorted."""
+        """Return the findings of an audit as sorted tuples `(difference, key, version ID)`."""
         return sorted((each["difference"], each["key"], each["version_id"]) for each in self.document["findings"])
 
 
 class OperationsStack:
-    """Stack for tests of the operations tools: runs them, and creates the failures that they must detect."""
+    """Stack for tests of the operators' tools. The methods run tools, and cause failures that the tools must detect."""
 
     def __init__(self, index: Index, *, settle_seconds: float) -> None:
         self._aws: Aws | None = None
@@ -91,7 +91,7 @@ class OperationsStack:
         self.queue_url = index.outputs["failure_queue_url"]
 
     def run(self, tool: str, *arguments: str) -> CommandResult:
-        """Run one of the tools audit, backfill and redrive, and specify the stack by the name of its indexer."""
+        """Run one of the operators' tools with the option --function for this stack, and return its result."""
         out, errors = io.StringIO(), io.StringIO()
         command = [tool, "--function", self.index.function, "--json", *arguments]
         with redirect_stdout(out), redirect_stderr(errors):
@@ -99,7 +99,7 @@ class OperationsStack:
         return CommandResult(code=code, document=json.loads(out.getvalue()), errors=errors.getvalue())
 
     def audit_until_consistent(self, *arguments: str) -> CommandResult:
-        """Repeat an audit until no row differs; return the result of the last audit, which may report settings."""
+        """Repeat an audit until all rows are correct, and return the result of the last audit."""
         results: list[CommandResult] = []
 
         def consistent() -> CommandResult | None:

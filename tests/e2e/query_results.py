@@ -39,7 +39,7 @@ def wait_for_result(index: Index, query: Callable[[], object], expected: object)
 
 
 def latest_version(index: Index, table: queries.Table, key: str) -> str | None:
-    """Return the version ID of the row that `queries.latest` returns, or None."""
+    """Return the version ID of the row that `queries.latest` returns, or None if it returns no row."""
     row = queries.latest(table, index.clients.s3, index.bucket, key)
     return row["version_id"] if row else None
 

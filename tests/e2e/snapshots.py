@@ -1,4 +1,4 @@
-"""Writes an inventory of the deployed bucket and an export of the deployed table, which emulators do not write."""
+"""Writes an S3 Inventory of the deployed bucket and an export of the table, because emulators write neither."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from tests.support.index import Index
 
 LATER = timedelta(days=3)
-"""Time from the upload of the objects to the inventory: an audit leaves objects to the next inventory for 48 hours."""
+"""Time from the uploads to the inventory. An audit compares only objects that are 48 hours older than the inventory."""
 
 
 def write_snapshots(index: Index, folder: Path, *, format_: str) -> tuple[WrittenInventory, Path]:
-    """Write an inventory and an export, both of a time in the future, and return the inventory and the export folder.
+    """Write an inventory and an export with a time in the future. Return the inventory and the export folder.
 
     Args:
         index: the deployed stack.
@@ -41,7 +41,7 @@ def write_snapshots(index: Index, folder: Path, *, format_: str) -> tuple[Writte
 
 @contextmanager
 def uploaded(index: Index, inventory: WrittenInventory) -> Iterator[str]:
-    """Context manager: a bucket with the files of an inventory.
+    """Context manager that creates a bucket and uploads the files of an inventory to it.
 
     Args:
         index: the deployed stack.

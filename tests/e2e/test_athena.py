@@ -1,4 +1,4 @@
-"""Tests of queries in the emulator's Athena: results equal to those of DuckDB, and the selection of an export."""
+"""Tests that queries have the same results in the emulator's Athena and in DuckDB, and that exports are selected."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ pytestmark = [
 
 CHECKSUM = ("CRC64NVME", "ynIoRb1s2ao=", "FULL_OBJECT")
 NO_WAIT = 0.01
-"""Seconds between two requests for the state of a query."""
+"""Seconds to wait between requests for the state of a query."""
 
 
 def items() -> list[dict[str, Any]]:
-    """Return rows with attack keys, versions, markers and deletions, and one row with all attributes."""
+    """Return rows with unusual object keys, deletions and delete markers, and one row with all attributes."""
     bucket = GeneratedBucket("uploads")
     for number, key in enumerate(ATTACK_KEYS):
         facts: dict[str, Any] = {"content": key, "mismatch": True} if number % 2 else {}
@@ -86,7 +86,7 @@ def items() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def outputs(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[Mapping[str, str]]:
-    """Outputs of a stack with the configuration key `analytics`."""
+    """Fixture: outputs of a deployed stack with the configuration key `analytics`."""
     deployment = deploy_stack(emulator, config_overrides={"env": "athena", "analytics": "true"})
     yield deployment.outputs
     deployment.destroy()
@@ -102,7 +102,7 @@ def aws(emulator: Emulator) -> Iterator[TranslatingAws]:
 
 @pytest.fixture(scope="module")
 def folder(outputs: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with an export of the stack's table."""
+    """Fixture: local folder with an export of the stack's table."""
     folder = tmp_path_factory.mktemp("export")
     write_export(folder, items(), prefix="exports/2026-01-31T12-00-00Z", tableArn=outputs["table_arn"])
     return folder
@@ -110,11 +110,11 @@ def folder(outputs: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory)
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """Runs tools with the deployed stack.
+    """Runs the operators' tools with the deployed stack.
 
     Attributes:
         capsys: captured output.
-        aws: the AWS calls.
+        aws: client for the AWS calls.
         function: name of the indexer.
         cache: the cache folder.
     """
@@ -125,7 +125,7 @@ class Tools:
     cache: Path
 
     def __call__(self, *arguments: str) -> str:
-        """Run a tool, and return its output."""
+        """Run a tool, assert that it succeeds, and return its output."""
         command = [*arguments, f"--function={self.function}"]
         code = main(command, connect=lambda _: self.aws, cache=self.cache)
         output, errors = self.capsys.readouterr()
@@ -140,16 +140,16 @@ def run(capsys: pytest.CaptureFixture[str], aws: TranslatingAws, outputs: Mappin
 
 @pytest.fixture(scope="module")
 def location(outputs: Mapping[str, str], emulator: Emulator, folder: Path) -> str:
-    """S3 URL of the export in the export bucket, which MiniStack's DynamoDB does not write."""
+    """Fixture: S3 URL of the export. The test uploads it, because the emulator's DynamoDB writes no exports."""
     return upload_export(emulator.client("s3"), outputs["export_bucket_name"], folder)
 
 
 @pytest.fixture(scope="module")
 def athena(aws: TranslatingAws, outputs: Mapping[str, str], location: str) -> Athena:
-    """Athena workgroup of the stack, whose table has the rows of the export."""
+    """Fixture: the stack's Athena workgroup, after the selection of the export."""
     _, expected = from_settings(outputs["lambda_function_name"], None, aws)
     athena = Athena(aws, expected, sleep=lambda _: time.sleep(NO_WAIT))
-    with pytest.raises(OperatorError, match="Athena has no rows of the table: run `tapstack export` first"):
+    with pytest.raises(OperatorError, match="no export is selected for Athena: run `tapstack export`"):
         athena.open()
     assert athena.point(location, table=outputs["table_arn"]).rows == len(items())
     return athena
@@ -163,7 +163,7 @@ def engine(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
         yield engine
 
 
-def test_named_queries_have_equal_results_in_athena_and_in_the_local_engine(athena: Athena, engine: Engine) -> None:
+def test_named_queries_have_equal_results_in_athena_and_in_duckdb(athena: Athena, engine: Engine) -> None:
     names = query_names()
     results = athena.map(lambda name: athena.run(named_query(name), {}), names)
     local = query_of(engine)
@@ -171,14 +171,14 @@ def test_named_queries_have_equal_results_in_athena_and_in_the_local_engine(athe
     assert len(names) == 19
 
 
-def test_all_columns_of_all_rows_are_equal_in_athena_and_in_the_local_engine(athena: Athena, engine: Engine) -> None:
+def test_all_columns_have_equal_values_in_athena_and_in_duckdb(athena: Athena, engine: Engine) -> None:
     columns = [each.name for each in COLUMNS if each.type != TEXTS]
     values = ["user_metadata['project'] AS project", "user_metadata['no'] AS absent", *columns]
     sql = f"SELECT {', '.join(values)} FROM objects ORDER BY object_id, version_id"  # noqa: S608  the names are those of columns
     assert athena.run(sql, {}) == query_of(engine)(sql, {})
 
 
-def test_report_with_filters_has_the_same_tables_as_that_of_the_local_engine(athena: Athena, engine: Engine) -> None:
+def test_filtered_report_has_equal_tables_in_athena_and_in_duckdb(athena: Athena, engine: Engine) -> None:
     filters = Filters(prefix="'; DROP", since=datetime.fromisoformat("2020-01-01T00:00:00Z"))
     options: dict[str, Any] = {"source": "test", "filters": filters, "top": 3}
     local = create_report(query_of(engine), **options)
@@ -196,7 +196,7 @@ def test_report_with_filters_has_the_same_tables_as_that_of_the_local_engine(ath
         ("SELECT uploaded_at, upload_day, true, 1.5, NULL FROM objects WHERE key = 'all'", None),
     ],
 )
-def test_query_of_a_user_has_the_result_of_the_local_engine(
+def test_user_query_has_equal_results_in_athena_and_in_duckdb(
     athena: Athena, engine: Engine, sql: str, rows: list[tuple[Any, ...]] | None
 ) -> None:
     sql = sql.replace("FROM main AS o", "FROM objects AS o ORDER BY 1 LIMIT 3")
@@ -206,24 +206,24 @@ def test_query_of_a_user_has_the_result_of_the_local_engine(
     assert rows is None or found == rows
 
 
-def test_result_of_several_pages_has_all_rows(athena: Athena) -> None:
+def test_athena_result_of_several_pages_has_all_rows(athena: Athena) -> None:
     sql = "SELECT i FROM (SELECT count(*) AS n FROM objects) AS c, unnest(generate_series(1, 2500)) AS t(i) ORDER BY i"
     assert [row[0] for row in athena.select(sql).rows] == list(range(1, 2501))
 
 
-def test_unknown_column_is_an_error_that_names_the_list_of_columns(athena: Athena) -> None:
+def test_unknown_column_in_athena_is_an_error_that_names_the_column_documentation(athena: Athena) -> None:
     with pytest.raises(OperatorError, match=r"cannot run the query in Athena: .*sise.* docs/sql.md lists the columns"):
         athena.select("SELECT sise FROM objects")
 
 
 @pytest.mark.usefixtures("athena")
-def test_exported_rows_in_athena_have_the_totals_of_the_local_engine(run: Tools, location: str) -> None:
+def test_totals_over_exported_rows_are_equal_in_athena_and_in_duckdb(run: Tools, location: str) -> None:
     assert f"Athena reads {location}\n" in run("export", f"--from-export={location}")
     local = run("sql", "--name=totals", "--format=json", f"--from-export={location}")
     assert run("sql", "--name=totals", "--format=json", "--athena") == local
 
 
-def test_selected_export_determines_the_rows_and_keeps_the_table_definition(
+def test_selecting_an_export_changes_the_rows_but_not_the_glue_table_definition(
     athena: Athena, emulator: Emulator, outputs: Mapping[str, str], tmp_path: Path
 ) -> None:
     glue = emulator.client("glue")
@@ -242,9 +242,7 @@ def test_selected_export_determines_the_rows_and_keeps_the_table_definition(
     assert athena.open() == previous
 
 
-def test_database_without_the_table_is_an_error_that_names_the_configuration_key(
-    aws: TranslatingAws, athena: Athena
-) -> None:
+def test_missing_glue_table_is_an_error_that_names_the_key_analytics(aws: TranslatingAws, athena: Athena) -> None:
     assert athena.open().rows > 0
     with pytest.raises(OperatorError, match="configuration key analytics is true") as raised:
         aws.glue_table("no_such_database", "exported_rows")

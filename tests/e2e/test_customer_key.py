@@ -1,7 +1,7 @@
-"""A stack whose data is encrypted with a customer-managed KMS key, on an emulator that enforces policies.
+"""Tests of a stack that encrypts its data with a customer-managed KMS key, on an emulator that enforces policies.
 
-The key has the key policy of docs/security.md, which the emulator enforces only for direct calls of KMS. Its other
-services do not use KMS, so the tests check that S3, DynamoDB, SQS, SNS and CloudWatch Logs are configured with the key.
+The key has the key policy of docs/security.md. The emulator enforces this policy only for direct calls of KMS, because
+its other services do not use KMS. For these services, the tests check only that they are configured with the key.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def key_arn(stack: EnforcingStack) -> str:
 
 @pytest.fixture(scope="module")
 def uploader(stack: EnforcingStack) -> Client:
-    """S3 client of an IAM user who may upload, because bucket policies do not fully apply to the root user."""
+    """Fixture: S3 client of an IAM user, because bucket policies do not fully apply to the root user."""
     allow = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{stack.index.bucket}/*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     return client_of_user(stack.emulator, "s3", user_credentials(stack.emulator, "uploader", policy))
@@ -80,7 +80,7 @@ def test_resources_with_data_use_the_customer_managed_kms_key(stack: EnforcingSt
     assert topic["KmsMasterKeyId"] == key_arn
 
 
-def test_exports_and_results_of_athena_use_the_customer_managed_kms_key(stack: EnforcingStack, key_arn: str) -> None:
+def test_export_bucket_and_athena_results_use_the_customer_managed_kms_key(stack: EnforcingStack, key_arn: str) -> None:
     out = stack.index.outputs
     rule = _encryption_rule(stack.index.clients, out["export_bucket_name"])
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn}
@@ -146,7 +146,7 @@ def _encryption_rule(clients: Clients, bucket: str) -> dict[str, Any]:
 
 
 def _key_policy() -> str:
-    """Return the documented key policy for the account and the stack of an emulator."""
+    """Return the key policy of docs/security.md, with the account and the stack of the emulator."""
     policy = key_policy()
     text = json.dumps({**policy, "Statement": [{**each, "Resource": "*"} for each in policy["Statement"]]})
     return text.replace("123456789012", "000000000000").replace("tapstack-dev", "tapstack-local")

@@ -1,4 +1,4 @@
-"""Buckets that the stack does not own are indexed through EventBridge, and the stack does not change them.
+"""Tests that a stack indexes buckets that it does not own through EventBridge, and does not change them.
 
 MiniStack's EventBridge events contain no version ID. Events of a versioned bucket with the format of AWS are therefore
 also sent to the indexer directly. MiniStack and LocalStack do not use the retry policy and the dead-letter queue of a
@@ -55,7 +55,7 @@ def configuration(s3: Client, bucket: str) -> Mapping[str, Any]:
 
 @pytest.fixture(scope="module")
 def owned(clients: Clients) -> Iterator[Mapping[str, Mapping[str, Any]]]:
-    """Configurations of two buckets with the owner's own notification, and with EventBridge switched on."""
+    """Fixture: configurations of two existing buckets that notify EventBridge and a queue of their owner."""
     s3, sqs = clients.s3, clients.sqs
     queue = sqs.create_queue(QueueName="owners-queue")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -128,7 +128,7 @@ def test_object_of_an_unversioned_bucket_is_indexed_replaced_and_deleted(plain: 
     assert len(plain.rows(key)) == 1
 
 
-def test_key_analytics_deploys_export_bucket_glue_table_and_workgroup(
+def test_configuration_key_analytics_deploys_export_bucket_glue_table_and_workgroup(
     emulator: Emulator, clients: Clients, deployment: Deployment, target: AwsTarget
 ) -> None:
     needs(target, Capability.ATHENA)
@@ -228,7 +228,7 @@ def test_rule_of_an_existing_bucket_invokes_the_indexer_and_keeps_undelivered_ev
     assert rule["Arn"] in allowed["Condition"]["ArnLike"]["aws:SourceArn"]
 
 
-def test_event_bridge_is_switched_on_beside_the_notification_of_the_indexer(
+def test_configuration_key_eventbridge_keeps_the_notification_of_the_indexer(
     clients: Clients, deployment: Deployment
 ) -> None:
     own = Index(clients, deployment.outputs)

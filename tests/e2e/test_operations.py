@@ -1,4 +1,4 @@
-"""The operations tools audit, backfill, redrive and adopt, with a separate stack."""
+"""End-to-end tests of the operators' tools with a separate stack."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ INVALID_EVENT = {"no": "records"}
 
 @pytest.fixture(scope="module")
 def failed(_operations: OperationsStack) -> Iterator[tuple[str, str]]:
-    """Key and version ID of an object whose event failed.
+    """Fixture: object key and version ID of an object whose event failed.
 
-    The failure queue contains this event, a poison event, and a message of another sender.
+    The failure queue contains the failed event, an event that always fails, and a message of another sender.
     """
     operations, index = _operations, _operations.index
     key = index.key("redrive/a b+é.txt")
@@ -75,7 +75,7 @@ def test_redrive_lists_failures_by_reason_with_their_objects(
     assert [each["unrecognized"] for each in messages if each["unrecognized"]] == ["it is not JSON"]
     file = tmp_path / "failures.jsonl"
     exported = operations.run("redrive", "--export", str(file)).document["exported"]
-    assert exported == 3  # the redrive command without options removed no messages
+    assert exported == 3  # `redrive` without options has removed no messages.
     bodies = [json.loads(line)["body"] for line in file.read_text(encoding="utf-8").splitlines()]
     assert "hello" in bodies
     assert INVALID_EVENT in [body["requestPayload"] for body in bodies if body != "hello"]
@@ -179,7 +179,7 @@ def test_audit_by_listing_and_by_inventory_finds_and_repairs_every_kind_of_diffe
             ("stale", deleted["key"], deleted["version_id"]),
         ]
     )
-    assert [index.rows(row["key"]) for row in rows] == damaged  # without --repair, an audit changes no rows
+    assert [index.rows(row["key"]) for row in rows] == damaged  # An audit without --repair changes no rows.
 
     monkeypatch.setenv("TAPSTACK_CACHE", str(tmp_path / "cache"))
     names = ("findings", "keys", "versions", "markers", "rows", "not_indexed", "without_content")
@@ -244,13 +244,13 @@ def test_parallel_listing_returns_the_same_versions_as_the_paginator(operations:
             index.delete(key)
     expected = sorted(map(repr, aws.versions(index.bucket, prefix=prefix)))
     assert len(expected) == 3 * len(names)
-    for _ in range(10):  # the boundaries depend on the order of the responses
+    for _ in range(10):  # repeated, because the ranges depend on the order of responses
         listed = aws.versions_in_any_order(index.bucket, prefix=prefix, workers=8, page=4)
         assert sorted(map(repr, listed)) == expected
 
 
 class ConcurrentlyChangedAws(Aws):
-    """AWS client that changes objects after its first listing of versions, before the audit reads that listing."""
+    """Variant of `Aws` that changes objects after it has listed the versions, before the audit compares them."""
 
     change: Callable[[], object] | None = None
 
@@ -263,7 +263,7 @@ class ConcurrentlyChangedAws(Aws):
 
 
 def test_audit_of_a_changing_bucket_reports_no_findings(operations: OperationsStack) -> None:
-    """Objects are created and deleted during the audit; the pause before its second pass waits for their events."""
+    """Objects are created and deleted during the first comparison. Their events are processed before the second one."""
     index, aws = operations.index, ConcurrentlyChangedAws.connect()
     target = from_function(index.function, aws)
     rows = operations.put_all_indexed([f"busy/{number}.txt" for number in range(8)])
@@ -299,7 +299,8 @@ def test_audit_of_a_changing_bucket_reports_no_findings(operations: OperationsSt
     audit.compare(Progress(io.StringIO()))
     thread.join()
     assert audit.report.findings == []
-    assert audit.report.rechecked > 0  # the first of the audit's two passes found differences
+    # The first comparison of the audit has found differences, because objects changed.
+    assert audit.report.rechecked > 0
     sleep(GRACE)
     assert operations.run("audit", "--prefix", "busy/").code == 0
 
@@ -318,7 +319,7 @@ def test_backfill_creates_rows_for_objects_without_events(operations: Operations
 
     result = operations.run("backfill", "--prefix", "backfill/")
     assert (result.code, result.document["selected"], result.document["sent"]) == (1, 9, 0)
-    assert [key for key in keys if index.rows(key)] == []  # without --invoke, a backfill sends no events
+    assert [key for key in keys if index.rows(key)] == []  # A backfill without --invoke sends no events.
 
     result = operations.run("backfill", "--prefix", "backfill/", "--invoke")
     assert (result.code, result.document["sent"]) == (0, 9)
@@ -331,10 +332,10 @@ def test_backfill_creates_rows_for_objects_without_events(operations: Operations
     assert operations.run("audit", "--prefix", "backfill/").code == 0
 
 
-def test_sql_over_a_scan_returns_the_versions_that_s3_returns_without_a_version_id(
+def test_is_current_in_sql_equals_the_version_that_s3_returns_without_a_version_id(
     target: AwsTarget, operations: OperationsStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needs(target, Capability.GROWING_SEQUENCERS)  # the two versions of a key can have the same second
+    needs(target, Capability.GROWING_SEQUENCERS)  # Two versions of a key can be uploaded in the same second.
     monkeypatch.setenv("TAPSTACK_CACHE", str(tmp_path))
     index = operations.index
     keys = [index.key(f"sql/{name}") for name in ("a b+c%20d.txt", "é/\u5831.txt", "'; DROP VIEW objects --", "=1+1")]
@@ -372,8 +373,7 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
             command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True
         ) as running,
     ):
-        # The backfill counts an event when it sends one of the next events, so the first key is complete. The backfill
-        # still needs 12 s, even if the emulator is slow.
+        # When the fourth version has a row, the backfill has completed the first key. The rest would take 12 s.
         index.wait_for_row(*versions[3])
         running.send_signal(signal.SIGINT)
         errors = running.communicate(timeout=60)[1]
@@ -384,14 +384,14 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
     assert match is not None, errors
     assert 0 < int(match[1]) < len(keys)
     start_after = shlex.split(match[2] or "")
-    assert start_after  # the interrupted backfill has processed at least one key
+    assert start_after  # The interrupted backfill has printed the last key that it processed.
     assert 0 < operations.run("backfill", *arguments, *start_after).document["sent"] < len(keys)
     for key, version_id in versions:
         index.wait_for_row(key, version_id)
     assert operations.run("audit", "--prefix", "interrupted/").code == 0
 
 
-def test_adopt_switches_event_bridge_on_adds_the_inventory_and_keeps_the_settings_of_another_owner(
+def test_adopt_adds_eventbridge_and_inventory_and_keeps_settings_of_other_owners(
     operations: OperationsStack,
 ) -> None:
     clients, bucket = operations.index.clients, "reports-of-another-owner"
@@ -439,7 +439,7 @@ def test_adopt_switches_event_bridge_on_adds_the_inventory_and_keeps_the_setting
         clients.sqs.delete_queue(QueueUrl=queue)
 
 
-def test_results_of_report_and_sql_and_export_contain_the_versions_that_s3_lists(
+def test_report_sql_and_export_contain_the_versions_that_s3_lists(
     operations: OperationsStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TAPSTACK_CACHE", str(tmp_path / "cache"))
@@ -449,7 +449,7 @@ def test_results_of_report_and_sql_and_export_contain_the_versions_that_s3_lists
     index.put_indexed(hidden, b"hidden")
     index.wait_for_row(hidden, index.delete(hidden))
     index.delete_indexed_version(index.put_indexed(deleted, b"deleted"))
-    # The order of versions of the same second would depend on the sequencers, which LocalStack does not increase.
+    # The order of versions of one second depends on their sequencers, which LocalStack does not increase.
     index.wait_until(lambda: (datetime.now(UTC) - first).total_seconds() > 1 or None, "the next second")
     index.put_indexed(overwritten, b"current")
     prefix = index.key("report/")

@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 import jmespath  # type: ignore[import-untyped]  # jmespath has no type stubs
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operations.adopt import Adoption, inverse_command
@@ -161,7 +161,10 @@ def test_adopt_changes_only_event_bridge_also_if_any_request_fails(
     connection: Connection, request: pytest.FixtureRequest
 ) -> None:
     tally: Counter[str] = Counter()
+    # Each example runs ten adoptions with a total of 60 requests of boto3. The profile `ci` runs more examples.
+    examples = max(1, settings().max_examples * 2 // 5)
 
+    @settings(max_examples=examples)
     @given(document=documents(), faults=st.lists(faults, min_size=REQUESTS, max_size=REQUESTS))
     def check(document: bytes, faults: list[tuple[str, bool]]) -> None:
         bucket = ExistingBucket(document=document)

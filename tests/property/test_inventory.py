@@ -1,4 +1,4 @@
-"""An audit from an inventory and an export reports the findings of an audit of the bucket and the table."""
+"""Property test: an audit from an inventory and an export has the same findings as an audit of bucket and table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def audit_of(snapshots: Snapshots, *, heads: bool) -> Audit:
 
 
 def compare(snapshots: Snapshots, engine: Engine, folder: Path) -> Counter[str]:
-    """Compare both audits of one bucket, and return the counts."""
+    """Assert that both kinds of audits of a generated bucket have the same findings, and return statistics."""
     progress = Progress(io.StringIO())
     usual, audit = audit_of(snapshots, heads=True), audit_of(snapshots, heads=False)
     usual.compare(progress)
@@ -86,14 +86,14 @@ def compare(snapshots: Snapshots, engine: Engine, folder: Path) -> Counter[str]:
     "batch",
     [pytest.param(number, marks=[pytest.mark.slow] * (number > 0)) for number in range(1000 // BATCH)],
 )
-def test_audit_from_an_inventory_reports_the_findings_of_the_audit(
+def test_audit_from_an_inventory_reports_the_findings_of_an_audit_by_listing(
     batch: int, record_property: Callable[[str, object], None]
 ) -> None:
     counts: Counter[str] = Counter()
     with TemporaryDirectory() as folder, Engine(spill=Path(folder, "spill")) as engine:
-        engine.connection.execute("SET threads = 1")  # With small files, more threads only wait for each other.
+        engine.connection.execute("SET threads = 1")  # For small files, DuckDB is faster with one thread.
         for number in nonempty(range(batch * BATCH, (batch + 1) * BATCH)):
             own = Path(folder, str(number))
             own.mkdir()
             counts += compare(Snapshots(random.Random(number)), engine, own)  # noqa: S311  test data
-    record_property("inventories", dict(counts))  # pytest-xdist can transfer only plain dictionaries
+    record_property("inventories", dict(counts))  # pytest-xdist can transfer dictionaries, but not Counter objects.

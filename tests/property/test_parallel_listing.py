@@ -1,4 +1,4 @@
-"""Tests of the parallel listing with generated buckets: it lists each version exactly once, at any timing."""
+"""Property tests: the parallel listing of a generated bucket returns each version once, whatever the response times."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHARACTERS = st.one_of(
     st.sampled_from("\x01\x1f\x7f\x80\ud7ff\ue000\uffff\U00010000\U0010ffff"),
     st.characters(codec="utf-8"),
 )
-"""Characters at the limits of UTF-8 lengths and of UTF-16 surrogates, where the orders of both encodings differ."""
+"""Characters for object keys. Some of them have another order in UTF-16 than in UTF-8."""
 SHORT_KEYS = st.text(CHARACTERS, min_size=1, max_size=4)
 LONG_KEYS = st.builds(lambda end: "k" * (1024 - len(end.encode())) + end, SHORT_KEYS)
 FOLDERS = st.builds("{}{}".format, st.sampled_from(["a/", "a/2026/01/", "a/2026/02/", "b/", "é/"]), SHORT_KEYS)
@@ -32,7 +32,7 @@ DELAYS = st.lists(st.sampled_from([0.0, 0.0, 0.0002, 0.002]), min_size=1, max_si
 
 
 def delayed(bucket: VersionedBucket, delays: list[float]) -> VersionedBucket:
-    """Delay each list request of a bucket by a number of seconds that depends on the position in the request."""
+    """Delay the list requests of a bucket. The delay of a request depends on its key marker."""
     bucket.before_page = lambda marker: time.sleep(delays[crc32(marker.key.encode()) % len(delays)])
     return bucket
 
@@ -42,7 +42,7 @@ def ordered(versions: list[Version]) -> list[Version]:
 
 
 @given(keys=KEYS, prefix=st.sampled_from(["", "", "a/", "é"]), workers=st.integers(1, 16), data=st.data())
-def test_parallel_listing_returns_the_versions_of_a_serial_listing(
+def test_parallel_listing_returns_the_same_versions_as_a_serial_listing(
     keys: dict[str, int], prefix: str, workers: int, data: st.DataObject
 ) -> None:
     versions = [version for key, number in keys.items() for version in versions_of(key, number)]
@@ -58,10 +58,10 @@ def test_parallel_listing_returns_the_versions_of_a_serial_listing(
 
 @given(keys=KEYS, others=st.lists(SHORT_KEYS | FOLDERS | NUMBERS, max_size=30), workers=st.integers(1, 16))
 @example(keys={f"{number:02}": 1 for number in range(60)}, others=["05", "070", "a"], workers=8)
-def test_keys_that_exist_during_the_whole_listing_are_listed_once(
+def test_parallel_listing_returns_keys_that_exist_during_the_whole_listing_once(
     keys: dict[str, int], others: list[str], workers: int
 ) -> None:
-    """Other keys are added before the requests with an even number, and deleted before the others."""
+    """During the listing, other keys are added and deleted between its requests."""
     bucket = VersionedBucket(version for key, number in keys.items() for version in versions_of(key, number))
     changes, lock = [(key, put) for key in others if key not in keys for put in (True, False)], threading.Lock()
 

@@ -1,4 +1,4 @@
-"""Each number of the report equals the number that is calculated from the listings and HEADs of generated buckets."""
+"""Property test: the report equals a report that is calculated from the listings of generated buckets."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ FACTS = st.fixed_dictionaries(
 
 @st.composite
 def buckets(draw: st.DrawFn) -> list[GeneratedBucket]:
-    """Generate a versioned bucket and an existing bucket without versioning, with few keys and a random history."""
+    """Hypothesis strategy: two buckets, with and without versioning, after random uploads and deletions."""
     names = draw(st.lists(keys() | st.sampled_from(["a/b.PDF", "a/b/c.tar.gz", "'; --"]), min_size=1, max_size=4))
     found = [GeneratedBucket("uploads"), GeneratedBucket("existing", versioned=False)]
     for _ in range(draw(st.integers(0, 14))):
@@ -81,7 +81,7 @@ def report_of(found: list[GeneratedBucket], filters: Filters, *, top: int) -> Re
 
 @st.composite
 def filters(draw: st.DrawFn) -> Filters:
-    """Generate filters, most of which select a part of the versions."""
+    """Hypothesis strategy: filters of the report, most of which exclude some versions."""
     since = draw(st.none() | st.sampled_from([-1, 0, 1, 3, 30 * DAY_SECONDS]))
     until = draw(st.none() | st.sampled_from([0, 1, 5, 90 * DAY_SECONDS]))
     return Filters(
@@ -94,7 +94,7 @@ def filters(draw: st.DrawFn) -> Filters:
 
 @given(buckets(), st.just(Filters()) | filters(), st.sampled_from([1, 2, 1000]))
 @pytest.mark.slow
-def test_numbers_of_the_report_equal_the_numbers_calculated_from_listings_and_head_responses(
+def test_report_equals_the_report_calculated_from_listings_and_head_responses(
     found: list[GeneratedBucket], selection: Filters, top: int
 ) -> None:
     first, last = selection.since or START - timedelta(days=1), selection.until or datetime.max.replace(tzinfo=UTC)

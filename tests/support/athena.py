@@ -1,4 +1,4 @@
-"""Support for MiniStack's Athena, which runs queries with DuckDB."""
+"""Adapts SQL and exports to Athena in the emulator MiniStack, which runs queries with DuckDB."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from sqlglot import expressions as exp
 from operations.aws import Aws
 
 METADATA_NAMES = 201
-"""Names of user metadata in an export for MiniStack. DuckDB infers a structure instead of a map for up to 200 names."""
+"""Number of distinct metadata names in an export. For up to 200 names, DuckDB infers a structure instead of a map."""
 
 
 class TranslatingAws(Aws):
-    """AWS calls that translate each query from Trino's dialect to that of DuckDB, which runs in MiniStack's Athena."""
+    """Variant of `Aws` that translates Athena queries to DuckDB's dialect, which MiniStack's Athena requires."""
 
     def start_query(self, sql: str, *, database: str, workgroup: str) -> str:
         return super().start_query(to_duckdb(sql), database=database, workgroup=workgroup)
 
 
 def to_duckdb(sql: str) -> str:
-    """Return a query of Trino in the dialect of DuckDB, for columns whose types DuckDB infers from JSON.
+    """Translate a query from Trino's dialect to DuckDB's, and cast columns for which DuckDB infers other types.
 
-    DuckDB infers times and dates from texts, so that the text functions of the query need a cast.
+    When DuckDB reads JSON, it converts some texts to times and dates. Functions for texts in the query need texts.
     """
     tree: Any = sqlglot.parse_one(sql, read="trino")
     for each in list(tree.find_all(exp.Column, exp.Dot)):
@@ -45,12 +45,12 @@ def to_duckdb(sql: str) -> str:
 
 
 def upload_export(s3: Any, bucket: str, folder: Path) -> str:  # noqa: ANN401  boto3's clients have no static type
-    """Upload the files of an export, and return its S3 URL.
+    """Upload the files of a table export to S3, and return the URL of the export's folder.
 
     Args:
         s3: boto3 client of S3.
         bucket: name of the export bucket.
-        folder: folder for the bucket of the export, with one export.
+        folder: local folder that contains one export.
     """
     for each in folder.rglob("*"):
         if each.is_file():

@@ -1,4 +1,4 @@
-"""Fake of `operations.aws.Aws` with Athena, whose queries run in DuckDB over the files of the fake export bucket."""
+"""Fake of `operations.aws.Aws` with Athena. DuckDB runs the queries over the files in a fake export bucket."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.support.athena import to_duckdb
 from tests.support.export_fakes import EXPORT_BUCKET, ExportingAws
 
 SCANNED = 25 * 1024**2
-"""Bytes that each query of the fake scans."""
+"""Number of bytes that the fake Athena reports as scanned by each query."""
 TYPES = {"HUGEINT": "bigint", "DOUBLE": "double", "TIMESTAMP": "timestamp"}
-"""Athena's names of the types of DuckDB, if they are not the same."""
+"""Maps names of DuckDB types to Athena's names, if these differ."""
 
 
 class AthenaAws(ExportingAws):
-    """Fake `Aws` with a Glue table over the fake export bucket.
+    """Fake of `Aws` with a Glue table and Athena queries over the fake export bucket.
 
     Attributes:
-        queries: the started queries in Athena's dialect.
-        states: states that the next requests for a state return before the final one; `interrupt` raises
+        queries: texts of the started queries, in Athena's dialect.
+        states: states that `query_state` returns before the final state. The state `interrupt` raises
             KeyboardInterrupt.
-        final: final state and reason of all queries that contain `failing`; None runs them.
-        running: text in queries that run until they are stopped; empty for no query.
+        final: final state and reason of each query that contains the text `failing`; None for real results.
+        running: queries that contain this text run until they are stopped; empty for no query.
         stopped: IDs of the stopped queries.
     """
 
@@ -95,8 +95,8 @@ class AthenaAws(ExportingAws):
         return super().read_file(bucket, key)
 
     def _page(self, sql: str) -> AthenaPage:
-        """Return the result of a query as Athena returns it: texts, and None for NULL."""
-        if sql.startswith("CREATE"):  # Only the end-to-end tests create a real view.
+        """Run a query, and return the result in Athena's format: all values are texts, and NULL is None."""
+        if sql.startswith("CREATE"):  # The fake accepts CREATE VIEW, but does not execute it.
             return AthenaPage(columns=(), types=(), rows=())
         cursor = self._connection().cursor().execute(to_duckdb(sql))
         described = cursor.description or []
@@ -109,17 +109,17 @@ class AthenaAws(ExportingAws):
         )
 
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection with the Glue table, which is read once for each location."""
+        """Return a DuckDB connection with the rows of the Glue table. The rows of each location are read once."""
         location = self.glue["StorageDescriptor"]["Location"].removeprefix("s3://")
         with self._lock:
             if location not in self.connections:
                 connection = duckdb.connect(config={"threads": "1"})
                 files = f"{self.folder}/{location}*.json.gz"
                 source = f"read_json('{files}', columns = {{'Item': '{item_type()}'}})"
-                connection.execute(f"CREATE TABLE exported_rows AS SELECT Item FROM {source}")  # noqa: S608  the path of a test
+                connection.execute(f"CREATE TABLE exported_rows AS SELECT Item FROM {source}")  # noqa: S608  the SQL text contains only paths of the test
                 self.connections[location] = connection
             return self.connections[location]
 
 
-def _text(value: Any) -> str:  # noqa: ANN401  a value of any column
+def _text(value: Any) -> str:  # noqa: ANN401  a column may have any type
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""Object keys that attack HTML, SQL, terminals and spreadsheets."""
+"""Object keys that contain code for HTML pages, SQL, terminals and spreadsheets, for tests of escaping."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Buckets with damaged rows, and an inventory and an export of different times, as an audit from an inventory reads.
+"""Generates buckets whose rows have errors, with an inventory of the bucket and an export of the table.
 
-The inventory is that of an eventually consistent service: it can lack versions of its last 48 hours, and can contain
-versions that were deleted in this time.
+The inventory and the export may have different times. As in S3, the inventory may lack versions of its last 48 hours,
+and may contain versions that were deleted in this time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 UNRELIABLE = timedelta(hours=48)
 STATUSES = {"": "NOT-SSE", "AES256": "SSE-S3", "aws:kms": "SSE-KMS", "aws:kms:dsse": "DSSE-KMS", "SSE-C": "SSE-C"}
-"""Maps the encryption of a version to its status in an inventory."""
+"""Maps the encryption of an object version to the encryption status in an inventory."""
 LATER_CLASSES = ("STANDARD_IA", "GLACIER_IR", "DEEP_ARCHIVE")
 NAMES = ("a", "a/b.PDF", "a/b", "b/c.tar.gz", "b/é+ü .TXT", *ATTACK_KEYS)
 FILTERS = (None, None, None, None, (("a", ""),), (("", ".PDF"), ("b/", ".gz")))
@@ -40,24 +40,24 @@ VALUES: dict[str, list[Any]] = {
     "encryption": ["aws:kms", "SSE-C", None],
     "no uploaded_at": [None],
 }
-"""Maps kinds of damage to wrong values of the attribute. The value None removes the attribute."""
+"""Maps names of row attributes to wrong values. The value None removes the attribute."""
 SHIFTS = (-100_000, -100_000, -3, 1, 3, 100_000)
-"""Seconds between the wrong and the correct time of a row."""
+"""Differences in seconds between a wrong and the correct value of the row attribute `uploaded_at`."""
 DAMAGES = (*VALUES, "missing", "stale", "unknown version", "transition", "uploaded_at", "uploaded_at", "delete_marker")
-"""Kinds of damage of a row, or of changes of a version without an event."""
+"""Kinds of errors: damage of a row, or a change of an object version without an event."""
 
 
 @dataclass
 class Snapshots:
-    """A bucket and its table, with an inventory and an export.
+    """Random bucket whose table has errors, with an inventory of the bucket and an export of the table.
 
     Attributes:
-        rng: source of the random choices.
-        damages: kinds of damage, which exist in both snapshots.
-        uncertain: object keys and IDs of versions whose damage only one of the snapshots may have.
-        listed: contents of the inventory.
-        exported_rows: contents of the export.
-        changed: whether the bucket or the table changed after the damage.
+        rng: random number generator.
+        damages: kinds of the errors that the inventory and the export show.
+        uncertain: object keys and version IDs of errors that the inventory or the export may not show.
+        listed: versions in the inventory.
+        exported_rows: rows in the export.
+        changed: whether the bucket changed after the errors in `damages`.
     """
 
     rng: random.Random
@@ -99,22 +99,22 @@ class Snapshots:
 
     @property
     def limit(self) -> datetime:
-        """Time from which changes are left to the next inventory."""
+        """Time from which the inventory or the export may lack changes, so that the audit does not compare them."""
         return min(self.created - UNRELIABLE, self.exported)
 
     @property
     def versions(self) -> list[Version]:
-        """The present versions of the bucket."""
+        """Versions that the bucket contains now."""
         return [_version(each) for each, _ in self.bucket.versions()]
 
     @property
     def rows(self) -> list[Row]:
-        """The present rows of the table."""
+        """Rows that the table contains now."""
         return [_plain(each) for each in self.bucket.items]
 
     @property
     def heads(self) -> dict[tuple[str, str], HeadResponse]:
-        """S3's present responses to HEAD requests."""
+        """Responses of S3 to HEAD requests for all present versions, by object key and version ID."""
         return {
             (each.key, each.version_id): {
                 **self.bucket.harness.s3.heads[each.key, each.version_id],
@@ -125,7 +125,7 @@ class Snapshots:
         }
 
     def inventory_lines(self) -> list[dict[str, Any]]:
-        """Return the contents of the inventory, by column."""
+        """Return the lines of the inventory as dictionaries with the column names as keys."""
         lines: list[dict[str, Any]] = []
         for each in self.listed:
             line: dict[str, Any] = {"bucket": each.bucket, "key": each.key, "version_id": each.version_id}
@@ -137,11 +137,11 @@ class Snapshots:
         return lines
 
     def export(self) -> list[Row]:
-        """Return the contents of the export."""
+        """Return the rows of the export with Python values."""
         return [_plain(each) for each in self.exported_rows]
 
     def _live(self) -> None:
-        """Change the bucket until after both snapshots, and write the snapshots at their times."""
+        """Change the bucket at random times, and record the inventory and the export at their times."""
         end = max(self.created, self.exported) + timedelta(hours=12)
         number = self.rng.choice([0, 0, 3, 8])
         seconds = (end - self._begin).total_seconds()
@@ -189,11 +189,11 @@ class Snapshots:
                 self.bucket.delete_version(key, rng.randrange(9), by="lifecycle")
 
     def _damage(self, kind: str, *, late: bool = False) -> None:
-        """Damage the row of a random version, or change the version without an event.
+        """Cause an error: damage the row of a random version, or change the version without an event.
 
         Args:
             kind: one of `DAMAGES`.
-            late: whether the snapshots are older than the damage.
+            late: whether the inventory and the export are older than the error.
         """
         rows = self.bucket.harness.dynamodb.rows
         existing = [each for each in self._listing() if (f"uploads/{each.key}", each.version_id) in rows]
@@ -210,7 +210,7 @@ class Snapshots:
                 self.bucket.listing[version.key].remove(version)
             case "unknown version":
                 rows[address[0], "v0"] = {**deepcopy(rows[address]), "version_id": {"S": "v0"}}
-                # The copy has the wrong later time of a row that was damaged before.
+                # If the original row has a wrong time, the copied row has the same wrong time.
                 uncertain = late or (version.key, version.version_id) in self.uncertain
                 self.uncertain |= {(version.key, "v0")} if uncertain else set()
             case "transition" if not version.marker:
@@ -218,7 +218,7 @@ class Snapshots:
             case "uploaded_at":
                 time = version.last_modified + timedelta(seconds=self.rng.choice(SHIFTS))
                 _set(rows[address], kind, format_time(time))
-                # In a row of the version `null`, a wrong later time can also be the time of a later upload.
+                # For the version `null`, the audit cannot distinguish a wrong later time from a later upload.
                 late = late or time >= self._begin
             case "delete_marker":
                 _set(rows[address], kind, None if version.marker else True)

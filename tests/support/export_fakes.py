@@ -1,4 +1,4 @@
-"""Fake of `operations.aws.Aws` with a table that can be scanned, exported and downloaded."""
+"""Fake of `operations.aws.Aws` with a table that can be scanned and exported to a fake export bucket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXPORT_BUCKET = "export-bucket"
 
 
 class ExportingAws(FakeAws):
-    """Fake `Aws` whose table has typed rows. Exports are written into a folder that represents the export bucket.
+    """Fake of `Aws` that writes table exports into a local folder, which represents the export bucket.
 
     Args:
         folder: an empty folder.
@@ -76,7 +76,7 @@ class ExportingAws(FakeAws):
         bucket: str = EXPORT_BUCKET,
         time: datetime | None = None,
     ) -> str:
-        """Write the files of an export, and return its ARN.
+        """Add an export to the fake export bucket, and return its ARN.
 
         Args:
             prefix: S3 prefix of the export.
@@ -124,5 +124,5 @@ class ExportingAws(FakeAws):
             raise OperatorError(f"cannot read s3://{bucket}/{key}: the key does not exist.")
         return path.read_bytes()
 
-    def download_file(self, bucket: str, key: str, path: Path, *, not_found: str = "") -> None:  # noqa: ARG002  `read_file` has a remedy
+    def download_file(self, bucket: str, key: str, path: Path, *, not_found: str = "") -> None:  # noqa: ARG002  the error of `read_file` has a remedy
         path.write_bytes(self.read_file(bucket, key))

@@ -1,4 +1,4 @@
-"""Writes export folders in the format of DynamoDB's ExportTableToPointInTime, from rows in DynamoDB's typed form."""
+"""Writes local table exports in the format of DynamoDB's ExportTableToPointInTime."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeSerializer
 
 from operations.analytics.export_files import read_export, verify
-from operations.analytics.snapshot import OBJECTS, write_relation
+from operations.analytics.relation import write_relation
+from operations.analytics.snapshot import OBJECTS
 
 if TYPE_CHECKING:
     from operations.analytics.engine import Engine
 
 ID = "01693685827463-2d8752fd"
-"""ID of the written exports."""
+"""Export ID of each written export."""
 TABLE_ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/objects"
 START, EXPORT_TIME, END = "2026-01-31T12:00:01.028Z", "2026-01-31T12:00:00.000Z", "2026-01-31T12:05:43.897Z"
 
 
 def typed(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row with Python values in DynamoDB's typed form; attributes with the value None are removed."""
+    """Convert a row with Python values to DynamoDB's typed form, without the attributes whose value is None."""
     serialize = TypeSerializer().serialize
     return {name: serialize(value) for name, value in row.items() if value is not None}
 
@@ -33,12 +34,12 @@ def typed(row: Mapping[str, Any]) -> dict[str, Any]:
 def write_export(
     folder: Path, items: Iterable[Mapping[str, Any]], *, parts: int = 2, prefix: str = "", **changes: Any
 ) -> Path:
-    """Write the files of an export, and return the folder that contains its manifest-summary.json.
+    """Write the files of a table export, and return the folder that contains manifest-summary.json.
 
     Args:
-        folder: folder for the bucket of the export.
+        folder: local folder that represents the bucket of the export.
         items: rows in DynamoDB's typed form (`typed`).
-        parts: number of data files; row number N is in data file N modulo `parts`.
+        parts: number of data files. The row with the number N is in the data file N modulo `parts`.
         prefix: S3 prefix of the export, without a slash at its end.
         changes: fields of manifest-summary.json to replace.
     """
@@ -72,7 +73,7 @@ def write_export(
 
 
 def write_manifest(path: Path, documents: Sequence[Mapping[str, Any]]) -> None:
-    """Write a manifest with one JSON document a line, and the file with its MD5 checksum.
+    """Write a manifest with one JSON document per line, and a file with the MD5 checksum of the manifest.
 
     Args:
         path: path of the manifest.
@@ -96,11 +97,11 @@ def _write_part(folder: Path, key: str, lines: Sequence[str]) -> dict[str, Any]:
 
 
 def load(folder: Path, engine: Engine) -> None:
-    """Create the relation `objects` from an export folder, and prevent all other access to files.
+    """Load the relation `objects` from a table export into a DuckDB engine, and call the method `open` of the engine.
 
     Args:
         folder: the folder that contains manifest-summary.json. The Parquet file is written into this folder.
-        engine: an engine without the relation.
+        engine: DuckDB engine whose method `open` was not called.
     """
     export = read_export(folder)
     verify(folder, export)

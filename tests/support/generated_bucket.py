@@ -1,6 +1,6 @@
-"""Buckets with a history: the listing and HEAD responses of S3, and the rows that the indexer writes.
+"""Fake buckets with a history of uploads and deletions, and with the rows that the indexer writes for it.
 
-The rows are those of the real indexer with fakes of S3 and DynamoDB. The listing does not use the rows.
+The real indexer writes the rows with fakes of S3 and DynamoDB. The listing of the bucket is independent of the rows.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class ListedVersion:
-    """Version or delete marker with the attributes of S3's listing and HEAD, and with its history.
+    """Object version or delete marker, with the attributes in S3's responses and with its history.
 
     Attributes:
         size: size in bytes; None for a delete marker.
-        checksum: algorithm, value and type; None if S3 stores none.
+        checksum: algorithm, value and type of the checksum; None if S3 stores none.
         content: type that the inspector detected; None if it has not read the object.
         mismatch: whether the inspector reported a mismatch.
-        encryption: server-side encryption that HEAD returns; SSE-C if only the owner of the key can read the object.
-        written_from: kind of the event that wrote the row: event, tool, or null version.
-        deleted: time and principal of the permanent deletion.
+        encryption: server-side encryption in the HEAD response; SSE-C for a customer-provided key.
+        written_from: source of the event that wrote the row: `event` (S3), `tool`, or `null version`.
+        deleted: time and principal of the permanent deletion; None if the version exists.
     """
 
     bucket: str
@@ -62,14 +62,14 @@ class ListedVersion:
 
 @dataclass
 class GeneratedBucket:
-    """Bucket whose changes are sent to the indexer as S3 events.
+    """Fake bucket that sends an S3 event to the indexer for each change.
 
     Attributes:
         name: name of the bucket.
         versioned: False if versioning was never enabled.
-        harness: indexer with fakes.
+        harness: the indexer, with fakes of S3 and DynamoDB.
         listing: existing versions and delete markers of each key, oldest first.
-        ever: every version that has a row, by key and version ID.
+        ever: all versions that ever existed, by key and version ID.
     """
 
     name: str
@@ -90,7 +90,7 @@ class GeneratedBucket:
 
     @property
     def items(self) -> list[Item]:
-        """The rows of the table in DynamoDB's typed form."""
+        """Rows of the table in DynamoDB's typed form."""
         return list(self.harness.dynamodb.rows.values())
 
     def versions(self) -> Iterator[tuple[ListedVersion, bool]]:
@@ -110,7 +110,7 @@ class GeneratedBucket:
             delay: seconds from Last-Modified until the indexer processes the event.
             null: whether versioning is suspended during the upload.
             by_tool: whether `backfill` sends the event.
-            facts: further attributes of `ListedVersion`.
+            facts: values of further attributes of `ListedVersion`.
         """
         number = self._start()
         null = null or not self.versioned
@@ -140,7 +140,7 @@ class GeneratedBucket:
         return version
 
     def delete(self, key: str, *, by: str) -> None:
-        """Delete the current version: add a delete marker, or delete the object of a bucket without versioning."""
+        """Delete an object without a version ID. With versioning, this adds a delete marker."""
         number = self._start()
         if not self.versioned:
             for version in self.listing.pop(key, []):
@@ -159,7 +159,7 @@ class GeneratedBucket:
 
         Args:
             key: object key.
-            place: number of the version in the listing of the key, modulo the number of versions.
+            place: index of the version in the list of the key's versions, modulo their number.
             by: principal; `lifecycle` for a lifecycle rule.
         """
         versions = self.listing.get(key, [])
@@ -168,7 +168,7 @@ class GeneratedBucket:
         self._remove(versions.pop(place % len(versions)), by, self._start())
 
     def _start(self) -> int:
-        """Start a change at the next whole second, because Last-Modified has whole seconds, and return its number."""
+        """Advance the clock to a whole second, as in Last-Modified, and return the number of the change."""
         self.harness.clock.now = float(int(self.harness.clock.now) + 1)
         return next(self._numbers)
 
@@ -219,7 +219,7 @@ class GeneratedBucket:
         self.harness.handle(s3_event(record))
 
     def _inspect(self, version: ListedVersion) -> None:
-        """Add the content to the row, as the inspector does."""
+        """Add the attribute `content` to a row, as the inspector does."""
         if version.content is None or version.encryption == CUSTOMER_KEY:
             return
         item = self.harness.dynamodb.rows[f"{self.name}/{version.key}", version.version_id]

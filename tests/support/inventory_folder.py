@@ -1,4 +1,4 @@
-"""Writes inventories in the formats CSV and Parquet of S3 Inventory, from listed versions."""
+"""Writes files of S3 Inventory in the formats CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ FIELDS = {
     "EncryptionStatus": ("encryption_status", "VARCHAR", "binary", " (STRING)"),
     "ChecksumAlgorithm": ("checksum_algorithm", "VARCHAR", "binary", " (STRING)"),
 }
-"""Maps each field to its name, DuckDB type, physical type and annotation in Parquet files, in the order of S3."""
+"""Maps the name of each inventory field in CSV to its name, DuckDB type, physical type and annotation in Parquet."""
 VERSION_FIELDS = ("VersionId", "IsLatest", "IsDeleteMarker")
-"""Fields that only inventories with all versions have."""
+"""Fields that exist only in inventories of all versions, not in inventories of current versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenInventory:
-    """The files of an inventory.
+    """Paths of the files of a written S3 Inventory.
 
     Attributes:
-        root: folder that represents the bucket of the inventory.
+        root: folder that represents the destination bucket.
         folder: folder with the manifest.
-        data: the data files.
+        data: paths of the data files.
     """
 
     root: Path
@@ -63,16 +63,16 @@ class WrittenInventory:
         return self.folder / "manifest.json"
 
     def change(self, **changes: Any) -> None:
-        """Replace fields of the manifest, and its checksum.
+        """Replace fields of the manifest, and update the checksum of the manifest.
 
         Args:
-            changes: the fields with their values; None removes a field.
+            changes: new values of the fields. The value None removes a field.
         """
         values = json.loads(self.manifest.read_bytes()) | changes
         write_manifest(self.folder, {name: value for name, value in values.items() if value is not None})
 
     def replace_data(self, content: bytes) -> None:
-        """Replace the first data file, and its size and checksum in the manifest.
+        """Replace the content of the first data file, and update its size and checksum in the manifest.
 
         Args:
             content: content of the data file.
@@ -95,19 +95,19 @@ def write_inventory(
     fields: Sequence[str] = tuple(FIELDS),
     encryption: Mapping[tuple[str, str], str] | None = None,
 ) -> WrittenInventory:
-    """Write the files of an inventory.
+    """Write the data files, the manifest and the checksum of an S3 Inventory.
 
     Args:
-        root: folder for the bucket of the inventory.
-        versions: versions and delete markers; those of one key follow one another, the newest first.
+        root: folder that represents the destination bucket.
+        versions: versions and delete markers. Those of one key must be adjacent, with the newest first.
         bucket: name of the source bucket.
         format_: `CSV` or `Parquet`.
-        parts: number of data files; version number N is in data file N modulo `parts`.
+        parts: number of data files. The version with the number N is in the data file N modulo `parts`.
         created: time at which S3 started to create the inventory.
         prefix: prefix of the object keys.
-        configuration: ID of the inventory configuration; that of the fake stack by default.
-        fields: the fields of the inventory in the order of S3.
-        encryption: encryption status by key and version ID; SSE-S3 for other objects.
+        configuration: ID of the inventory configuration. The default is the ID of the fake stack.
+        fields: names of the inventory's fields in CSV, in S3's order.
+        encryption: maps object key and version ID to the encryption status. The default status is SSE-S3.
     """
     rows = list(_rows(versions, bucket, encryption or {}))
     if "VersionId" not in fields:
@@ -140,11 +140,11 @@ def write_inventory(
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write a manifest and its checksum.
+    """Write the manifest of an inventory, and the file with its checksum.
 
     Args:
         folder: folder of the manifest.
-        manifest: the JSON document.
+        manifest: content of the manifest.
     """
     content = json.dumps(manifest, indent=2).encode()
     (folder / "manifest.json").write_bytes(content)
@@ -154,7 +154,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 def _rows(
     versions: Iterable[Version], bucket: str, encryption: Mapping[tuple[str, str], str]
 ) -> Iterable[dict[str, Any]]:
-    """Yield the values of all fields for each version. Delete markers have no size and no ETag."""
+    """Yield one inventory line per version, with the values of all fields. Delete markers have no size and no ETag."""
     previous = None
     for each in versions:
         yield {
@@ -175,7 +175,7 @@ def _rows(
 
 
 def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> None:
-    """Write the rows as S3 does: all values in quotes, without a header, with keys encoded like an HTML form."""
+    """Write a CSV data file as S3 does: quoted values, no header, and object keys encoded like an HTML form."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
     for row in rows:
@@ -205,7 +205,7 @@ def _write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], fields: Sequen
 
 @functools.cache
 def _connection() -> duckdb.DuckDBPyConnection:
-    """Return a connection that all inventories share, because opening a connection takes longer than writing a file."""
+    """Return a shared DuckDB connection, because opening a connection takes longer than writing a file."""
     return duckdb.connect(":memory:")
 
 

@@ -1,4 +1,4 @@
-"""Writes loaded inventories, and rows of the table, as the Parquet files that the comparison joins."""
+"""Writes the two Parquet files that the inventory comparison joins: a loaded inventory, and rows of the table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.analytics.engine import literal
 from operations.analytics.export_files import read_export
-from operations.analytics.snapshot import write_relation
+from operations.analytics.relation import write_relation
 from operations.inventory.files import PARQUET, Inventory, InventoryFile
 from tests.support.export_folder import typed, write_export
 from tests.support.operations_fakes import BUCKET
@@ -33,12 +33,12 @@ COLUMNS = {
     "encryption": "VARCHAR",
     "checksum_algorithm": "VARCHAR",
 }
-"""Names and DuckDB types of the columns of a loaded inventory."""
+"""Maps the columns of a loaded inventory to their DuckDB types."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeInventory(Inventory):
-    """The facts about a loaded inventory, by default with all fields."""
+    """Inventory manifest with default values for tests. By default, it has all fields and no data files."""
 
     bucket: str = BUCKET
     created: datetime
@@ -50,10 +50,10 @@ class FakeInventory(Inventory):
 
 
 def listed(version: Version, *, encryption: str | None = "NOT-SSE", bucket: str = BUCKET) -> dict[str, Any]:
-    """Return the line of an inventory for a version or delete marker.
+    """Return the line of a loaded inventory for an object version or a delete marker.
 
     Args:
-        version: the version.
+        version: the object version or delete marker.
         encryption: S3's encryption status of the object.
         bucket: name of the bucket.
     """
@@ -77,7 +77,7 @@ def write_inventory(engine: Engine, path: Path, lines: Iterable[Mapping[str, Any
     Args:
         engine: the DuckDB connection.
         path: path of the file.
-        lines: values by column; a missing column is NULL.
+        lines: dictionaries with the column names as keys. A missing column is NULL.
     """
     text = path.with_suffix(".jsonl")
     text.write_text("".join(json.dumps(each) + "\n" for each in lines), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Expected tables of the report, calculated in Python from the listings and HEAD responses of generated buckets."""
+"""Test oracle: calculates the expected report in Python from the versions of generated buckets, without SQL."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tests.support.generated_bucket import GeneratedBucket, ListedVersion
 
 Row = dict[str, Any]
 Selects = Callable[[ListedVersion, datetime], bool]
-"""Returns whether the filters select a version, whose time of the upload or of the deletion is the second argument."""
+"""Function that returns whether the report's filters select a version with a time of its upload or deletion."""
 Names = Mapping[str, Callable[[ListedVersion], Any]]
-"""Maps the names of columns by which versions are grouped to functions that return their values."""
+"""Maps the columns of a GROUP BY clause to functions that return the value for a version."""
 
 LIMITS = (1, 131072, 1048576, 16777216, 134217728, 1073741824, 5368709121)
-"""Smallest sizes of the size classes after 0."""
+"""Smallest size in bytes of each size class, except for the class that begins with 0."""
 SHORT_CHECKSUMS = ("CRC32", "CRC32C")
 
 
 class Expected:
-    """The expected rows of each query.
+    """Calculates the expected rows of each named query of the report.
 
     Args:
-        buckets: the buckets, of which each version has a row.
-        selects: selects versions; the default selects all.
+        buckets: generated buckets. Each of their versions has a row.
+        selects: function that returns whether the report's filters select a version. The default selects all.
     """
 
     def __init__(self, buckets: Sequence[GeneratedBucket], selects: Selects = lambda _version, _time: True) -> None:
@@ -41,7 +41,7 @@ class Expected:
         self.removed = [each for each in ever if each.deleted and selects(each, each.deleted[0])]
 
     def tables(self) -> dict[str, list[Row]]:
-        """Return all rows of each query of the report, in their order."""
+        """Return the expected rows of each query, in the order of the report."""
         methods = (name for name in dir(self) if not name.startswith("_") and name not in {"tables", "totals"})
         return {name: getattr(self, name)() for name in methods if callable(getattr(self, name))}
 
@@ -197,7 +197,7 @@ class Expected:
                 dollars = (of_class * price.storage.dollars + of_names * standard) / 2**30
             rows.append(row | {"billed_bytes": billed, "dollars_per_month": dollars})
         rows.sort(key=lambda row: (-row["versions"], row["storage_class"].encode(), row["kind"]))
-        last = -1.0  # rows without a price
+        last = -1.0  # sorts rows without a price after all prices
         return sorted(
             rows, key=lambda row: last if row["dollars_per_month"] is None else row["dollars_per_month"], reverse=True
         )
@@ -295,7 +295,7 @@ def _grouped(
 
 
 def _largest_first(rows: list[Row]) -> list[Row]:
-    """Sort groups by bytes and number of objects, and then by their texts in UTF-8, with missing texts last."""
+    """Sort groups by bytes and number of objects, largest first, and then by name, with missing names last."""
     texts = [name for name, value in (rows[0] if rows else {}).items() if name not in {"objects", "bytes"}]
 
     def key(row: Row) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Fake of a bucket with object versions, which returns pages like ListObjectVersions."""
+"""Fake of a versioned bucket that returns pages of object versions, as ListObjectVersions does."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ MAX_KEY_BYTES = 1024
 
 
 def versions_of(key: str, number: int) -> list[Version]:
-    """Return versions of a key in S3's order, every third of which is a delete marker."""
+    """Return a number of versions of a key, in S3's order. Every third version is a delete marker."""
     return [
         Version(key=key, version_id=f"v{each}", last_modified=CREATED, marker=each % 3 == 2) for each in range(number)
     ]
 
 
 class VersionedBucket:
-    """A bucket with a number of versions for each key. Several threads can use it.
+    """Fake of a versioned bucket. Several threads may use it.
 
     Attributes:
         requests: the marker and the page size of each request.
-        before_page: is called before each request with its marker.
+        before_page: function that is called with the marker before each request.
     """
 
     def __init__(self, versions: Iterable[Version], *, prefix: str = "") -> None:
@@ -39,7 +39,7 @@ class VersionedBucket:
             self._versions.setdefault(each.key, []).append(each)
 
     def put(self, key: str) -> None:
-        """Add a key with one version, unless the bucket has the key."""
+        """Add a key with one version, unless the bucket already contains the key."""
         with self._lock:
             self._versions.setdefault(key, versions_of(key, 1))
 
@@ -49,12 +49,12 @@ class VersionedBucket:
             self._versions.pop(key, None)
 
     def listed(self) -> list[Version]:
-        """Return all versions in the order of the UTF-8 bytes of their keys, which is the order of S3."""
+        """Return all versions in S3's order: sorted by the UTF-8 bytes of their keys."""
         keys = sorted((each for each in self._versions if each.startswith(self._prefix)), key=str.encode)
         return [version for key in keys for version in self._versions[key]]
 
     def page(self, marker: Marker, limit: int) -> VersionPage:
-        """Return the page of at most `limit` versions after a marker."""
+        """Return a page with at most `limit` versions after a marker."""
         self.before_page(marker)
         assert len(marker.key.encode()) <= MAX_KEY_BYTES, "S3 rejects a longer marker"
         with self._lock:
@@ -71,5 +71,5 @@ class VersionedBucket:
                 yield each
 
     def _is_after(self, version: Version, marker: Marker) -> bool:
-        # The numbers in the version IDs of this fake have S3's order. The version of the marker can be deleted.
+        # Compare the numbers in the version IDs, because the version of the marker may have been deleted.
         return int(version.version_id[1:]) > int(marker.version_id[1:])

@@ -11,7 +11,10 @@ T = TypeVar("T")
 TIMEOUT = 20.0
 """Default timeout in seconds: ten times the longest delay measured on the slowest emulator."""
 POLL_INTERVAL = 0.02
-"""Seconds between two polls."""
+"""Seconds between the first two polls."""
+LONGEST_INTERVAL = 0.2
+"""Longest interval between two polls. A poll of the emulator takes 4 ms of CPU time of the machine, which delays the
+expected result."""
 WAITER_CONFIG = {"Delay": POLL_INTERVAL, "MaxAttempts": round(TIMEOUT / POLL_INTERVAL)}
 """Settings of boto3 waiters for TIMEOUT and POLL_INTERVAL. The default interval of boto3 is at least 1 second."""
 
@@ -37,7 +40,7 @@ def wait_until(
         missing: description of the expected result for the error message. A function is called after the timeout, so
             that it can describe the last state.
         timeout: longest wait, in seconds.
-        interval: seconds between two polls.
+        interval: seconds between the first two polls. Each further interval is longer by half, up to LONGEST_INTERVAL.
         clock: monotonic clock, in seconds.
         sleep: waits for a number of seconds.
 
@@ -54,3 +57,4 @@ def wait_until(
                 f"after {timeout:g} s still missing: {missing if isinstance(missing, str) else missing()}"
             )
         sleep(interval)
+        interval = max(interval, min(interval * 1.5, LONGEST_INTERVAL))

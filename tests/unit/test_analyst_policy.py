@@ -1,4 +1,4 @@
-"""Tests that the policy for analysts in docs/security.md allows exactly the calls of the tools `sql` and `export`."""
+"""Tests that the IAM policies for analysts in docs/security.md allow exactly the calls of their tools."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def test_analyst_policy_does_not_allow_other_calls(action: str, resource: str) -
     assert decide(POLICY, Request(action=action, resource=resource)) is Decision.NO_MATCH
 
 
-def test_analyst_policy_has_only_actions_that_a_tool_needs_and_that_exist() -> None:
+def test_analyst_policy_has_only_necessary_and_existing_actions() -> None:
     assert {action for action, _ in ALLOWED} == ACTIONS
     for action in nonempty(ACTIONS):
         service, _, name = action.partition(":")
         assert get_action_data(service, name), action
 
 
-def test_analyst_policy_allows_all_resources_only_for_an_action_without_resources() -> None:
+def test_analyst_policy_has_a_resource_wildcard_only_for_list_exports() -> None:
     everywhere = [each["Action"] for each in POLICY["Statement"] if each["Resource"] == "*"]
     assert everywhere == ["dynamodb:ListExports"]
     found = get_action_data("dynamodb", "ListExports")
@@ -105,16 +105,16 @@ DENIED_WITH_ATHENA = [
 
 
 @pytest.mark.parametrize(("action", "resource"), ALLOWED_WITH_ATHENA)
-def test_policy_for_athena_allows_each_call_of_the_tools_and_of_athena(action: str, resource: str) -> None:
+def test_analyst_policy_for_athena_allows_each_call_of_the_tools_and_of_athena(action: str, resource: str) -> None:
     assert decide(ATHENA_POLICY, Request(action=action, resource=resource)) is Decision.ALLOW
 
 
 @pytest.mark.parametrize(("action", "resource"), DENIED_WITH_ATHENA)
-def test_policy_for_athena_does_not_allow_other_calls(action: str, resource: str) -> None:
+def test_analyst_policy_for_athena_does_not_allow_other_calls(action: str, resource: str) -> None:
     assert decide(ATHENA_POLICY, Request(action=action, resource=resource)) is Decision.NO_MATCH
 
 
-def test_policy_for_athena_has_only_actions_that_are_needed_and_that_exist() -> None:
+def test_analyst_policy_for_athena_has_only_necessary_and_existing_actions() -> None:
     actions = {action for each in ATHENA_POLICY["Statement"] for action in each["Action"]}
     assert {action for action, _ in ALLOWED_WITH_ATHENA} == actions
     for action in nonempty(actions):

@@ -1,4 +1,4 @@
-"""Tests that the policy in docs/security.md allows exactly the calls of `audit --from-inventory`."""
+"""Tests that an IAM policy in docs/security.md allows exactly the calls of `audit --from-inventory`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ DENIED = [
 
 
 @pytest.mark.parametrize("request_", ALLOWED)
-def test_inventory_policy_allows_each_call_of_the_audit(request_: Request) -> None:
+def test_inventory_policy_allows_each_call_of_an_audit_from_an_inventory(request_: Request) -> None:
     assert decide(POLICY, request_) is Decision.ALLOW
 
 
@@ -57,7 +57,7 @@ def test_inventory_policy_does_not_allow_other_calls(request_: Request) -> None:
     assert decide(POLICY, request_) is Decision.NO_MATCH
 
 
-def test_inventory_policy_has_only_actions_that_the_audit_needs_and_that_exist() -> None:
+def test_inventory_policy_has_only_necessary_and_existing_actions() -> None:
     found = [each["Action"] for each in POLICY["Statement"]]
     actions = {action for each in found for action in ([each] if isinstance(each, str) else each)}
     assert actions == {each.action for each in ALLOWED}

@@ -45,7 +45,11 @@ def iterables(node: ast.AST) -> Iterator[ast.expr]:
 
 
 def asserts(node: ast.AST) -> bool:
-    return isinstance(node, ast.Assert) or (isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises")
+    match node:
+        case ast.Assert() | ast.Call(func=ast.Attribute(value=ast.Name(id="pytest"), attr="raises")):
+            return True
+        case _:
+            return False
 
 
 def has_items(iterable: ast.expr) -> bool:

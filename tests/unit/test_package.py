@@ -86,7 +86,7 @@ print(sys.modules["operations"].__file__)
     done = subprocess.run(command, cwd=tmp_path, env=environ, check=True, capture_output=True, text=True)  # noqa: S603  as above
     lines = done.stdout.splitlines()
     assert lines[1].startswith("1,1,5,")
-    assert lines[-2:] == [f"report: 1 row; {page} is written", str(site / "operations" / "__init__.py")]
+    assert lines[-2:] == [f"report: 1 row; wrote {page}", str(site / "operations" / "__init__.py")]
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 

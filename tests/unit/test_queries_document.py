@@ -97,7 +97,7 @@ def index_uploads() -> None:
 
 
 def add_contents() -> None:
-    """Write the content of the example objects into their rows, as the inspector does."""
+    """Add the attribute `content` to the rows of the example objects, as the inspector does."""
     table = boto3.resource("dynamodb").Table(TABLE)
     for version_id, (key, *_) in UPLOADS.items():
         address = {"object_id": f"{BUCKET}/{key}", "version_id": version_id}

@@ -13,7 +13,7 @@ from operations.analytics.named_queries import named_query, query_names
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
 
 
-def test_document_describes_each_named_query_with_its_columns() -> None:
+def test_report_document_describes_each_named_query_with_its_columns() -> None:
     chapter = DOCUMENT.partition("\n## Queries\n")[2].partition("\n## ")[0]
     documented = {
         name: re.findall(r"`(\w+)`", columns)

@@ -1,4 +1,4 @@
-"""Tests that the calculated numbers of docs/scale.md are those of the code."""
+"""Tests that docs/scale.md contains the costs, durations and limits that the code calculates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from operations.planning.table import CONTENT_BYTES
 from operations.pool import THREADS
 from operations.rate import Capacity, default_event_rate, default_read_rate
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
+DOCUMENT = " ".join((Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8").split())
 NUMBERS = {
     10**exponent: name
     for exponent, name in zip(
@@ -31,13 +31,13 @@ DAYS = 365
 PROVISIONED, ON_DEMAND = StackSettings(), StackSettings(billing="on-demand")
 CHEAPEST = StackSettings(billing="on-demand", table_class="infrequent-access", index_projection="keys-only")
 DEFAULT_CAPACITY = Capacity(read=PROVISIONED.read_capacity, write=PROVISIONED.write_capacity)
-QUERY_UNITS = 0.5  # units of an eventually consistent query of a key whose rows have at most 4 KB
-SCAN_UNITS = (Load(per_day=1).row_bytes + CONTENT_BYTES) / 8192  # a scan reads 8 KB per read unit
+QUERY_UNITS = 0.5  # DynamoDB read units of an eventually consistent query of up to 4 KB
+SCAN_UNITS = (Load(per_day=1).row_bytes + CONTENT_BYTES) / 8192  # A scan reads 8 KB per read unit.
 PARTS = (
     *("table_writes", "index_writes", "indexer_requests", "indexer_duration", "s3_requests", "log_ingestion"),
     *("log_storage", "access_logs", "inspector_requests", "inspector_duration", "inspector_reads"),
 )
-"""Parts of the bill in proportion to the number of indexed objects, without traces."""
+"""Parts of the monthly bill that are proportional to the number of indexed objects, without traces."""
 
 
 def row(*cells: str) -> str:
@@ -45,14 +45,14 @@ def row(*cells: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the largest unit of which it has at least one and a half."""
+    """Return a duration as text, in the largest unit that gives at least 1.5, such as `1.5 hours` or `80 minutes`."""
     units = (("days", DAY_SECONDS), ("hours", 3600), ("minutes", 60), ("seconds", 1))
     name, unit = next((name, unit) for name, unit in units if seconds >= 1.5 * unit)
     return f"{seconds / unit:,.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.1f} {name}"
 
 
 def dollars(amount: float) -> str:
-    return f"{amount:,.0f} $" if amount >= 10 else f"{amount:.2f} $"
+    return f"${amount:,.0f}" if amount >= 10 else f"${amount:.2f}"
 
 
 def gigabytes(objects: int) -> float:
@@ -60,16 +60,16 @@ def gigabytes(objects: int) -> float:
 
 
 @pytest.mark.parametrize("objects", NUMBERS)
-def test_monthly_bill_in_the_document_equals_the_calculated_bill(objects: int) -> None:
+def test_scale_document_contains_the_calculated_monthly_bill(objects: int) -> None:
     load = Load(per_day=objects / DAYS)
     bills = [dollars(total(bill(load, each))) for each in (PROVISIONED, ON_DEMAND, CHEAPEST)]
     assert row(NUMBERS[objects], f"{objects / DAYS:,.0f}", *bills) in DOCUMENT
 
 
 @pytest.mark.parametrize("objects", NUMBERS)
-def test_document_has_the_duration_and_cost_of_a_backfill(objects: int) -> None:
+def test_scale_document_contains_the_calculated_duration_and_cost_of_a_backfill(objects: int) -> None:
     million = bill(Load(per_day=10**6 / DAYS * 12), ON_DEMAND, months=1)
-    files = 10**6 / DAYS * 12 * 730 / 24  # files of a month
+    files = 10**6 / DAYS * 12 * 730 / 24  # number of files per month
     cost = sum(each.dollars for each in million if each.part in PARTS) / files * objects
     durations = [
         duration(objects / default_event_rate(each)) for each in (DEFAULT_CAPACITY, Capacity(read=None, write=None))
@@ -78,7 +78,7 @@ def test_document_has_the_duration_and_cost_of_a_backfill(objects: int) -> None:
 
 
 @pytest.mark.parametrize("objects", NUMBERS)
-def test_document_has_the_duration_and_cost_of_an_audit(objects: int) -> None:
+def test_scale_document_contains_the_calculated_duration_and_cost_of_an_audit(objects: int) -> None:
     units = objects * (QUERY_UNITS + SCAN_UNITS)
     rate = default_read_rate(DEFAULT_CAPACITY)
     assert rate is not None
@@ -91,17 +91,17 @@ def test_document_has_the_duration_and_cost_of_an_audit(objects: int) -> None:
         dollars(on_demand),
         memory,
         dollars(prices.ROWS_EXPORTED.cost(gigabytes(objects))),
-        f"{prices.INVENTORY_LISTED.cost(objects) * 30:,.2f} $",
+        f"${prices.INVENTORY_LISTED.cost(objects) * 30:,.2f}",
     )
     assert row(*cells) in DOCUMENT
 
 
-def test_document_has_the_read_units_of_the_scan_of_a_row() -> None:
-    text = f"row with\ncontent ({Load(per_day=1).row_bytes + CONTENT_BYTES} bytes) {SCAN_UNITS:.1f} units"
+def test_scale_document_contains_the_read_units_per_scanned_row() -> None:
+    text = f"row with content ({Load(per_day=1).row_bytes + CONTENT_BYTES} bytes) uses {SCAN_UNITS:.1f} units"
     assert text in DOCUMENT
 
 
-def test_on_demand_costs_more_than_the_default_from_the_number_of_uploads_in_the_document() -> None:
+def test_scale_document_contains_the_load_above_which_on_demand_costs_more() -> None:
     def difference(per_day: float) -> float:
         return total(bill(Load(per_day=per_day), ON_DEMAND)) - total(bill(Load(per_day=per_day), PROVISIONED))
 
@@ -109,13 +109,13 @@ def test_on_demand_costs_more_than_the_default_from_the_number_of_uploads_in_the
     assert "from 1.5 million uploads per day" in DOCUMENT
 
 
-def test_document_has_the_write_units_of_a_billion_uploads_in_a_year() -> None:
+def test_scale_document_contains_the_write_units_for_a_billion_uploads_a_year() -> None:
     per_second = 10**9 / DAYS / DAY_SECONDS
     assert f"{per_second:.0f} uploads per second need {2 * per_second:.0f} units" in DOCUMENT
 
 
 @pytest.mark.parametrize("objects", [10**8, 10**9])
-def test_document_has_the_price_of_a_query_in_athena(objects: int) -> None:
+def test_scale_document_contains_the_price_of_an_athena_query(objects: int) -> None:
     price = prices.ATHENA_BYTES.cost(gigabytes(objects) * GB * EXPORT_COMPRESSED)
     assert f"{NUMBERS[objects]} rows ${price:.2f}" in DOCUMENT
 
@@ -138,5 +138,5 @@ def test_document_has_the_price_of_a_query_in_athena(objects: int) -> None:
         f"{USUAL_RATE:.0f} keys per second",
     ],
 )
-def test_document_has_the_price_or_the_limit_of_the_code(text: str) -> None:
+def test_scale_document_contains_the_prices_and_limits_in_the_code(text: str) -> None:
     assert text in DOCUMENT

@@ -1,4 +1,4 @@
-"""Tests that docs/sql.md describes the relation `objects`, and that its queries run."""
+"""Tests that docs/sql.md describes all columns of the relation `objects`, and that its example queries run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUERIES = re.findall(r"^\| [^|]+ \| `(SELECT [^`]+)` \|$", DOCUMENT, re.MULTILIN
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Export folder with two PDFs of today, of which one is superseded."""
+    """Fixture: table export with two versions of a PDF file that were uploaded today."""
     now = datetime.now(UTC)
     row = {
         "object_id": "uploads/a.pdf",
@@ -51,7 +51,7 @@ def engine(folder: Path) -> Iterator[Engine]:
         yield opened
 
 
-def test_columns_contain_each_documented_row_attribute_and_each_fact_of_the_content() -> None:
+def test_relation_has_a_column_for_each_documented_row_attribute_and_content_fact() -> None:
     paths = {each.path for each in COLUMNS if each.path}
     assert {path[0] for path in paths} == set(documented_attributes())
     assert {path[1] for path in paths if path[0] == "content"} == set(FACTS)
@@ -62,22 +62,22 @@ def test_sql_document_lists_exactly_the_columns_of_the_relation() -> None:
     assert sql.document(DOCUMENT) == DOCUMENT, "run python -m tools.sql"
 
 
-def test_documented_queries_return_the_expected_rows(engine: Engine) -> None:
+def test_queries_in_the_sql_document_return_the_expected_rows(engine: Engine) -> None:
     found = [list(engine.select(each).rows) for each in QUERIES]
     assert found == [[(2,)], [("application/pdf", 2)], [("uploads", "a.pdf", 2)], [(1, 1)], [("a.pdf",)]]
 
 
-def test_documented_queries_are_translated_for_athena() -> None:
+def test_queries_in_the_sql_document_are_translated_to_valid_athena_sql() -> None:
     results = [validate(translate(each)) for each in QUERIES]
     assert [each.error for each in results] == [None] * len(QUERIES)
 
 
-def test_documented_statements_for_athena_are_valid_trino_sql() -> None:
+def test_athena_statements_in_the_sql_document_are_valid_trino_sql() -> None:
     statements = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
     assert [validate(each).error for each in statements] == [None] * 4
 
 
-def test_documented_duckdb_example_reads_the_exported_folder(
+def test_python_example_in_the_sql_document_reads_the_exported_parquet_folder(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = folder.parent / "example" / "objects"

@@ -107,7 +107,7 @@ MAX_LINES = 340
 # Class names that the Pulumi program and the indexer both define, because neither can import the other.
 SAME_NAMES = {"ConfigurationError"}
 MAX_LINES_OF = {
-    "tap_stack": 2_800,  # the Pulumi program is a single file (docs/decisions.md)
+    "tap_stack": 2_600,  # the Pulumi program is a single file (docs/decisions.md)
     "localstack.image.lambda_init": 370,  # this module is copied into a container image without other modules
 }
 

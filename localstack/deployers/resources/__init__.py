@@ -1,4 +1,4 @@
-"""Maps each resource type that the in-process deployer supports to the function that creates such a resource."""
+"""Maps each resource type that the in-process deployer supports to the function that creates such resources."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def database(name: str, inputs: Inputs, aws: Aws) -> Create:
         glue.create_database(DatabaseInput=values, **non_empty(Tags=tags))
         register_removal(
             Removal(
-                # With a database, Glue deletes all of its tables, also those that queries have created.
+                # DeleteDatabase also deletes all tables in the database, for example those that queries have created.
                 delete=lambda: glue.delete_database(Name=database_name),
                 exists=lambda: glue.get_database(Name=database_name),
             )
@@ -90,7 +90,7 @@ def workgroup(name: str, inputs: Inputs, aws: Aws) -> Create:
                 EnforceWorkGroupConfiguration="enforceWorkgroupConfiguration",
                 PublishCloudWatchMetricsEnabled="publishCloudwatchMetricsEnabled",
             ),
-            # Pulumi sends numbers as floating-point numbers.
+            # Pulumi passes numbers as floats, but boto3 requires an integer.
             BytesScannedCutoffPerQuery=_integer(configuration.get("bytesScannedCutoffPerQuery")),
             ResultConfiguration=results
             and non_empty(
@@ -107,7 +107,7 @@ def workgroup(name: str, inputs: Inputs, aws: Aws) -> Create:
         register_removal(
             Removal(
                 delete=lambda: athena.delete_work_group(WorkGroup=workgroup_name, RecursiveDeleteOption=recursive),
-                # GetWorkGroup of a missing workgroup returns the same error code as an invalid request.
+                # For a missing workgroup, GetWorkGroup returns the error code of an invalid request.
                 exists=lambda: (
                     workgroup_name in [each["Name"] for each in athena.list_work_groups().get("WorkGroups", ())]
                 ),

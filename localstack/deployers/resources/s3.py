@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Client
 
 DEFAULT_REGION = "us-east-1"
-"""Default region of S3. CreateBucket rejects it as a LocationConstraint, so that buckets in this region have none."""
+"""Default region of S3. CreateBucket rejects it as a LocationConstraint, so the request omits this element."""
 
 
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -215,7 +215,7 @@ def inventory(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def _setting(target: dict[str, str], *, put: Callable[[], object], delete: Callable[[], object]) -> Create:
-    """Return a function that creates a setting of an S3 bucket. The setting's ID in Pulumi is the bucket name."""
+    """Return a function that creates a setting of an S3 bucket. The ID of the setting is the bucket name."""
 
     def create(register_removal: RegisterRemoval) -> ResourceResult:
         put()
@@ -236,7 +236,7 @@ def _child(inputs: Inputs, name: str) -> Inputs:
 def _empty(s3: Client, bucket_name: str) -> None:
     """Delete all object versions and delete markers of an S3 bucket, and abort its multipart uploads."""
     while True:
-        # Each iteration lists only the first page, because the objects on the previous page were deleted.
+        # Each iteration lists the first page again, because it deletes the listed objects.
         page = s3.list_object_versions(Bucket=bucket_name)
         versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         if not versions:

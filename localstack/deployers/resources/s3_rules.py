@@ -62,11 +62,11 @@ def lifecycle_rule(rule: Inputs) -> dict[str, Any]:
 
 
 def notification_target(target: Inputs, **arn: str) -> dict[str, Any]:
-    """Convert a target of S3 event notifications to the format of the AWS API.
+    """Convert a target of S3 event notifications (function, queue or topic) to the format of the AWS API.
 
     Args:
         target: inputs of the target.
-        arn: one keyword argument with the names of the ARN in AWS and in Pulumi, such as ``QueueArn="queueArn"``.
+        arn: one keyword argument that maps AWS's name of the ARN to Pulumi's name, such as ``QueueArn="queueArn"``.
     """
     prefix, suffix = target.get("filterPrefix"), target.get("filterSuffix")
     rules = [{"Name": name, "Value": value} for name, value in (("prefix", prefix), ("suffix", suffix)) if value]

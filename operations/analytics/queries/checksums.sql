@@ -1,4 +1,5 @@
--- Current objects by kind of checksum, with the groups of equal checksum and size. Only full-object checksums of at least 64 bits prove duplicates.
+-- Current objects for each kind of checksum, and groups of objects with equal size and checksum.
+-- Empty objects are excluded. Only full-object checksums of at least 64 bits are used to find duplicates.
 SELECT
     checksum,
     sum(objects) AS objects,

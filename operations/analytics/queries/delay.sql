@@ -1,5 +1,6 @@
--- Milliseconds from uploaded_at to processed_at of existing versions: median, 95th percentile (nearest rank) and maximum.
--- A deletion event can add its sequencer to a row that a tool wrote, so the query excludes deleted versions.
+-- Milliseconds from the upload (uploaded_at) of a version to the processing of its event (processed_at).
+-- The percentiles are exact (nearest rank).
+-- Deleted versions are excluded, because a deletion event can add its sequencer to a row that a tool wrote.
 SELECT
     written_from,
     max(total) AS versions,

@@ -1,4 +1,4 @@
--- Deleted versions and removed delete markers by principal.
+-- Permanently deleted versions and delete markers for each principal that deleted them.
 SELECT
     deleted_by,
     count(*) FILTER (WHERE NOT delete_marker) AS versions,

@@ -1,4 +1,5 @@
--- Current objects by the media type that the inspector detected in their bytes; NULL if it has not read the object.
+-- Current objects for each media type that the inspector detected in their bytes.
+-- The type is NULL if the inspector has not read the object.
 SELECT
     detected_type,
     count(*) AS objects,

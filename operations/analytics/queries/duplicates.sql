@@ -1,4 +1,6 @@
--- Groups of current objects with equal size and equal full-object checksum of at least 64 bits, without empty objects.
+-- Groups of current objects with equal size and equal full-object checksum.
+-- Empty objects are excluded.
+-- Checksums of 32 bits are excluded, because different objects can have the same 32-bit checksum.
 SELECT
     checksum_algorithm,
     checksum_value,

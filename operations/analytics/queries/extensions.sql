@@ -1,4 +1,4 @@
--- Current objects by the extension of the key. The extension is empty if the key has none.
+-- Current objects for each extension of the file name. The extension is empty if the name has none.
 SELECT
     extension,
     count(*) AS objects,

@@ -1,4 +1,4 @@
--- Current objects, the largest first.
+-- Current objects with a known size, the largest first.
 SELECT
     bucket,
     key,

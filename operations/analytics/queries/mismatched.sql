@@ -1,4 +1,5 @@
--- Current objects whose detected type belongs to another family than the declared type or the extension.
+-- Current objects whose detected media type belongs to another family than the declared type or the extension.
+-- Families are groups of media types, such as images, documents and archives.
 SELECT
     bucket,
     key,

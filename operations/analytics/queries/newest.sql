@@ -1,4 +1,4 @@
--- Current objects, the newest upload first.
+-- Current objects with a known upload time, the newest upload first.
 SELECT
     bucket,
     key,

@@ -1,4 +1,5 @@
--- Noncurrent versions and delete markers of each bucket. The size of a delete marker is that of its key in UTF-8.
+-- Noncurrent versions and delete markers of each bucket.
+-- The size of a delete marker is the length of its key in UTF-8, because S3 bills a delete marker for its key.
 SELECT
     bucket,
     kind,

@@ -1,5 +1,8 @@
--- Monthly list price in us-east-1, in US dollars, of noncurrent versions and delete markers by storage class when they were indexed.
--- The price is NULL for other storage classes. S3 bills a delete marker for its key. 1073741824 bytes are one GB.
+-- List price per month in US dollars in us-east-1 of noncurrent versions and delete markers, for each storage class.
+-- The storage class is that at the time of indexing.
+-- The price is NULL for storage classes that the query does not list.
+-- S3 bills a delete marker for the bytes of its key at the price of STANDARD.
+-- One GB is 1073741824 bytes.
 SELECT
     storage_class,
     kind,

@@ -1,4 +1,5 @@
--- Existing versions by bucket and top-level prefix. The prefix is empty if the key contains no slash.
+-- Current objects and noncurrent versions for each bucket and top-level prefix: the part of the key up to the first slash.
+-- The prefix is empty if the key contains no slash.
 SELECT
     bucket,
     prefix,

@@ -1,4 +1,6 @@
--- Current objects by size. 128 KiB is the smallest size that S3 bills in the infrequent access classes, 5 GiB the limit of one PUT.
+-- Current objects for each size class. The column from_bytes is the smallest size of the class, NULL for unknown sizes.
+-- In the infrequent access classes, S3 bills smaller objects as 131072 bytes (128 KiB).
+-- One PUT request can upload at most 5368709120 bytes (5 GiB).
 SELECT
     from_bytes,
     count(*) AS objects,

@@ -1,4 +1,5 @@
--- Existing versions by storage class when the indexer read the object. Later transitions do not change the index.
+-- Current objects and noncurrent versions for each storage class at the time of indexing.
+-- Later lifecycle transitions do not change the column storage_class.
 SELECT
     storage_class,
     count(*) FILTER (WHERE is_current) AS objects,

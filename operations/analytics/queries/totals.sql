@@ -1,4 +1,5 @@
--- One row with the numbers of object versions and delete markers, and their bytes. The size of a delete marker is that of its key.
+-- One row with the numbers and bytes of current objects, noncurrent versions, delete markers and deleted versions.
+-- The size of a delete marker is the length of its key in bytes.
 SELECT
     count(*) AS index_rows,
     count(*) FILTER (WHERE is_current) AS objects,

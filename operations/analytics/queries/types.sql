@@ -1,4 +1,5 @@
--- Current objects by detected and declared media type, without the parameters of the declared type.
+-- Current objects for each pair of detected and declared media type.
+-- The declared type is in lower case and without parameters, such as charset.
 SELECT
     detected_type,
     lower(trim(split_part(content_type, ';', 1))) AS declared_type,

@@ -1,4 +1,5 @@
--- Uploaded versions and their bytes for each UTC day, including deleted versions, and how many are current.
+-- Uploaded versions and their bytes for each UTC day, including versions deleted later.
+-- The columns objects and object_bytes count only the versions that are current.
 SELECT
     upload_day,
     count(*) AS versions,

@@ -1,4 +1,4 @@
--- Existing versions that the inspector has not read, by bucket, storage class and encryption.
+-- Current objects and noncurrent versions that the inspector has not read.
 SELECT
     bucket,
     storage_class,

@@ -1,4 +1,4 @@
-"""Tests of the translation of SQL for Athena: refused statements, WITH clauses, parameters, and the view."""
+"""Tests of the translation of SQL for Athena: rejected statements, WITH clauses, parameters, and the view `objects`."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tests.support.nonempty import nonempty
 
 
 def body(sql: str) -> str:
-    """Return the translated statement without the definition of the relation."""
+    """Translate a statement for Athena, and return it without the definition of the relation `objects`."""
     return translate(sql).partition(") AS ordered)")[2].strip(" ,")
 
 
 @pytest.mark.parametrize("name", query_names())
-def test_named_query_with_the_definition_of_the_relation_is_valid_trino_sql(name: str) -> None:
+def test_translated_named_query_is_valid_athena_sql(name: str) -> None:
     result = validate(translate(named_query(name)))
     assert (result.valid, result.error, result.warnings) == (True, None, ())
 
 
-def test_view_is_valid_trino_sql_with_all_columns() -> None:
+def test_athena_view_objects_is_valid_sql_with_all_columns() -> None:
     result = validate(view())
     assert (result.valid, result.error) == (True, None)
     query = sqlglot.parse_one(view(), read="trino").expression
@@ -63,12 +63,12 @@ def test_view_is_valid_trino_sql_with_all_columns() -> None:
         ),
     ],
 )
-def test_definition_of_the_relation_precedes_the_with_clause_of_the_query(sql: str, expected: str) -> None:
+def test_translated_query_reads_the_relation_objects_also_in_its_with_clauses(sql: str, expected: str) -> None:
     assert body(sql) == expected
     assert validate(translate(sql)).valid
 
 
-def test_relation_has_a_name_that_the_query_does_not_use() -> None:
+def test_translated_query_defines_the_relation_under_an_unused_name() -> None:
     sql = "WITH indexed_objects AS (SELECT 1 AS n) SELECT n FROM indexed_objects, objects"
     assert body(sql).endswith("SELECT n FROM indexed_objects, indexed_objects_ AS objects")
 
@@ -107,21 +107,21 @@ def test_relation_has_a_name_that_the_query_does_not_use() -> None:
         ("WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a", "not the table b"),
         ("SELECT * FROM secret, (WITH secret AS (SELECT 1) SELECT * FROM secret) AS t", "not the table secret"),
         ("SELECT 1 FROM objects UNION SELECT 1 FROM secret", "not the table secret"),
-        ("SELECT * FROM objects WHERE key = ?", r"has the parameter \?: replace it by a value"),
-        ("SELECT * FROM objects WHERE key = $key", r"has the parameter \$key: replace it by a value"),
+        ("SELECT * FROM objects WHERE key = ?", r"has the parameter \?: replace it with a value"),
+        ("SELECT * FROM objects WHERE key = $key", r"has the parameter \$key: replace it with a value"),
     ],
 )
-def test_statement_that_does_not_only_read_the_relation_is_refused(sql: str, message: str) -> None:
+def test_sql_for_athena_that_writes_or_reads_another_table_is_rejected(sql: str, message: str) -> None:
     with pytest.raises(OperatorError, match=message):
         translate(sql)
 
 
-def test_recursive_common_table_expression_is_translated() -> None:
+def test_query_with_a_recursive_with_clause_is_translated_for_athena() -> None:
     sql = "WITH RECURSIVE a AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM a WHERE n < 3) SELECT n FROM a, objects"
     assert validate(translate(sql)).valid
 
 
-def test_values_of_parameters_are_literals_that_do_not_change_the_statement() -> None:
+def test_parameter_values_become_literals_and_cannot_inject_sql() -> None:
     for key in nonempty(ATTACK_KEYS[::3]):
         where, parameters = Filters(bucket=key, prefix=key).where("uploaded_at")
         sql = translate(f"SELECT key FROM objects WHERE {where} LIMIT $limit", {**parameters, "limit": 3})  # noqa: S608  as in the report
@@ -131,7 +131,7 @@ def test_values_of_parameters_are_literals_that_do_not_change_the_statement() ->
         assert "\x00" in key or validate(sql).valid, key
 
 
-def test_datetime_value_of_a_parameter_is_a_timestamp_literal() -> None:
+def test_datetime_parameter_becomes_a_timestamp_literal() -> None:
     time = datetime.fromisoformat("2026-01-31T12:00:00.250")
     sql = translate("SELECT key FROM objects WHERE uploaded_at >= $since", {"since": time})
     assert sql.endswith("WHERE uploaded_at >= CAST('2026-01-31 12:00:00.250' AS TIMESTAMP)")

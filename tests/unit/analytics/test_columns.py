@@ -1,4 +1,4 @@
-"""Tests of the relation `objects`: its columns, and their values for exported rows."""
+"""Tests that the columns of the relation `objects` have the values of the rows in a DynamoDB export."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ ROW: Mapping[str, Any] = {
     "processed_at": "2026-11-22T21:40:05.034Z",
     "schema_version": 1,
 }
-"""Row with all attributes of an object version."""
+"""Row in the table with all attributes of an object version."""
 
 
 def relation(folder: Path, *rows: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of the relation `objects` for rows of the table, in the order of the arguments.
+    """Write rows into an export, and return the rows of the relation `objects` that is read from it, in the same order.
 
     Args:
         folder: folder for the export files.
-        rows: rows of the table, to which the attributes of every row are added.
+        rows: rows of the table. The attributes that each row must have are added.
     """
     export = write_export(folder, [typed(each) for each in rows])
     with Engine(spill=folder / "spill") as engine:
@@ -63,7 +63,7 @@ def relation(folder: Path, *rows: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: order.index((each["object_id"], each["version_id"])))
 
 
-def test_columns_have_the_values_of_a_row_with_all_attributes(tmp_path: Path) -> None:
+def test_columns_of_the_relation_have_the_values_of_the_row_attributes(tmp_path: Path) -> None:
     [found] = relation(tmp_path, ROW)
     facts = {f"detected_{name}": value for name, value in ROW["content"].items()}
     unchanged = {name: value for name, value in ROW.items() if name in NAMES}
@@ -73,17 +73,17 @@ def test_columns_have_the_values_of_a_row_with_all_attributes(tmp_path: Path) ->
         "checksum_type": "FULL_OBJECT",
         "uploaded_at": datetime(2026, 11, 22, 21, 40, 4),  # noqa: DTZ001  times of the relation have no time zone
         "upload_day": date(2026, 11, 22),
-        "deleted_at": datetime(2026, 11, 23, 8, 15, 30, 125000),  # noqa: DTZ001  as above
-        "expires_at": datetime(2027, 2, 21, 8, 15, 30),  # noqa: DTZ001  as above
+        "deleted_at": datetime(2026, 11, 23, 8, 15, 30, 125000),  # noqa: DTZ001  times of the relation have no time zone
+        "expires_at": datetime(2027, 2, 21, 8, 15, 30),  # noqa: DTZ001  times of the relation have no time zone
         "delete_marker": False,
-        "event_time": datetime(2026, 11, 22, 21, 40, 4, 512000),  # noqa: DTZ001  as above
-        "processed_at": datetime(2026, 11, 22, 21, 40, 5, 34000),  # noqa: DTZ001  as above
+        "event_time": datetime(2026, 11, 22, 21, 40, 4, 512000),  # noqa: DTZ001  times of the relation have no time zone
+        "processed_at": datetime(2026, 11, 22, 21, 40, 5, 34000),  # noqa: DTZ001  times of the relation have no time zone
         "exists_now": False,
         "is_current": False,
     }
 
 
-def test_columns_of_missing_attributes_are_null_and_flags_are_false(tmp_path: Path) -> None:
+def test_columns_of_missing_row_attributes_are_null_or_false(tmp_path: Path) -> None:
     [found] = relation(tmp_path, {"object_id": "uploads/a", "version_id": "v1"})
     flags = {name: value for name, value in found.items() if value is not None}
     assert flags == {
@@ -97,7 +97,7 @@ def test_columns_of_missing_attributes_are_null_and_flags_are_false(tmp_path: Pa
     }
 
 
-def test_columns_contain_unusual_keys_and_metadata_unchanged(tmp_path: Path) -> None:
+def test_relation_contains_unusual_keys_and_metadata_unchanged(tmp_path: Path) -> None:
     texts = [
         *KEYS.values(),
         "'; DROP VIEW objects; --",
@@ -149,7 +149,7 @@ MARKER: Mapping[str, Any] = {"delete_marker": True}
         pytest.param([{"object_id": "uploads/a", "version_id": "v9"}, version("v1")], "v1", id="no-time"),
     ],
 )
-def test_current_version_is_the_newest_version_that_is_neither_deleted_nor_a_marker(
+def test_is_current_is_true_only_for_the_version_that_a_get_request_returns(
     tmp_path: Path, rows: list[dict[str, Any]], current: str | None
 ) -> None:
     other = {**version("v1"), "object_id": "uploads/b"}

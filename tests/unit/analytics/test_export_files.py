@@ -1,8 +1,9 @@
-"""Tests that a damaged or unsuitable export is an error that contains the path of the file, and writes no relation."""
+"""Tests that a damaged table export is an error with the path of the file, and that no Parquet file is written."""
 
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def change_summary(**changes: Any) -> Callable[[Path], None]:
 
 
 def change_part(**changes: Any) -> Callable[[Path], None]:
-    """Return a function that changes the first line of manifest-files.json."""
+    """Return a function that damages an export: it changes the first line of manifest-files.json."""
 
     def change(export: Path) -> None:
         path = export / "manifest-files.json"
@@ -39,7 +40,7 @@ def change_part(**changes: Any) -> Callable[[Path], None]:
 
 
 def replace_part(content: bytes, **changes: Any) -> Callable[[Path], None]:
-    """Return a function that writes other content into the first data file, and its checksum into the manifest."""
+    """Return a function that damages an export: it replaces the first data file, but its checksum is correct."""
 
     def change(export: Path) -> None:
         (export / FIRST).write_bytes(content)
@@ -63,6 +64,11 @@ def packed(*lines: str) -> bytes:
 
 
 ROW = '{"Item":{"object_id":{"S":"a"},"version_id":{"S":"v"}}}'
+
+
+def repeated(object_id: str) -> str:
+    """Return the line of a row that another data file of the export also contains."""
+    return json.dumps({"Item": typed({"object_id": object_id, "version_id": "v1"})})
 
 
 @pytest.mark.parametrize(
@@ -110,6 +116,12 @@ ROW = '{"Item":{"object_id":{"S":"a"},"version_id":{"S":"v"}}}'
         (lambda export: (export / "manifest-summary.json").unlink(), "_started", "is in progress or has failed"),
         (replace_part(packed(ROW, ROW, "{")), "data", "cannot read the rows"),
         (replace_part(packed(ROW, ROW, '{"Item":{"name":{"S":"x"}}}')), "", "rows without object_id and version_id"),
+        (replace_part(packed(ROW, ROW, ROW.replace('"a"', '"b"'))), FIRST, r"contains the row a\?versionId=v 2 times"),
+        (
+            replace_part(packed(repeated("uploads/1"), ROW, repeated("uploads/4"))),
+            FIRST,
+            rf"contains the row uploads/1\?versionId=v1 2 times, in {FIRST} and data/{1:032x}.json.gz:",
+        ),
         (
             replace_part(packed(ROW, ROW, ROW.replace('"a"}', '"a"},"schema_version":{"N":"2"}'))),
             "",
@@ -122,7 +134,7 @@ ROW = '{"Item":{"object_id":{"S":"a"},"version_id":{"S":"v"}}}'
         ),
     ],
 )
-def test_damaged_export_is_an_error_with_the_path_of_the_file_and_writes_no_relation(
+def test_damaged_table_export_is_an_error_with_the_path_and_leaves_no_parquet_file(
     tmp_path: Path, damage: Callable[[Path], None], file: str, message: str
 ) -> None:
     export = write_export(tmp_path, ROWS)
@@ -134,7 +146,7 @@ def test_damaged_export_is_an_error_with_the_path_of_the_file_and_writes_no_rela
     assert not (export / OBJECTS).exists()
 
 
-def test_export_with_empty_data_files_is_loaded(tmp_path: Path) -> None:
+def test_table_export_with_empty_data_files_is_loaded(tmp_path: Path) -> None:
     export = write_export(tmp_path, ROWS[:1], parts=3)
     empty = export / f"data/{1:032x}.json.gz"
     empty.write_bytes(b"")
@@ -146,10 +158,18 @@ def test_export_with_empty_data_files_is_loaded(tmp_path: Path) -> None:
         assert engine.rows("SELECT count(*) FROM objects") == [(1,)]
 
 
-def test_export_of_an_empty_table_is_an_empty_relation(tmp_path: Path) -> None:
+def test_export_of_an_empty_table_is_loaded_with_no_rows(tmp_path: Path) -> None:
     with Engine(spill=tmp_path / "spill") as engine:
         load(write_export(tmp_path, [], parts=1), engine)
         assert engine.rows("SELECT count(*), count(is_current), max(user_metadata['a']) FROM objects") == [(0, 0, None)]
+
+
+def test_exported_rows_with_an_equal_object_or_an_equal_version_id_are_not_repeated_rows(tmp_path: Path) -> None:
+    names = [("uploads/a", "null"), ("uploads/a", "v1"), ("uploads/b", "null"), ("uploads/a?versionId=v1", "null")]
+    rows = [typed({"object_id": object_id, "version_id": version_id}) for object_id, version_id in names]
+    with Engine(spill=tmp_path / "spill") as engine:
+        load(write_export(tmp_path, rows), engine)
+        assert engine.rows("SELECT count(*) FROM objects") == [(4,)]
 
 
 def test_export_folder_with_quotation_marks_in_its_path_is_loaded(tmp_path: Path) -> None:

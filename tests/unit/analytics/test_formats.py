@@ -1,4 +1,4 @@
-"""Tests of the formats of query results with untrusted texts and unusual numbers."""
+"""Tests that query results with untrusted texts and unusual numbers are written correctly as table, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from operations.analytics.engine import QueryResult
 from operations.analytics.formats import write_csv, write_json
 
 CONTROLS = "\x1b[31m\x9b31m\x7f\u202e\u2066\ufeff"
-"""Control characters of terminals (ESC, C1, DEL), of the direction of texts, and a byte order mark."""
+"""Characters that must be escaped: control characters (ESC, C1, DEL), text direction marks, and a byte order mark."""
 
 
 def result(*values: Any, names: tuple[str, ...] = ()) -> QueryResult:

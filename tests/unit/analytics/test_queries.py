@@ -1,4 +1,4 @@
-"""Tests of the named queries: their form, their translation to Trino, and their documentation."""
+"""Tests of the report's named SQL queries: their format, their translation to Trino SQL, and their prices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_report_uses_each_named_query_once() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_query_begins_with_a_description_and_can_follow_a_with_clause(name: str) -> None:
+def test_named_query_begins_with_a_comment_and_has_no_with_clause(name: str) -> None:
     text = named_query(name)
     comments = re.match(r"(?:-- [A-Z].*\.\n)+SELECT\n", text)
     assert comments, text
@@ -31,7 +31,7 @@ def test_query_begins_with_a_description_and_can_follow_a_with_clause(name: str)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_query_is_valid_trino_sql_after_its_translation(name: str) -> None:
+def test_named_query_is_valid_trino_sql_after_transpilation(name: str) -> None:
     [translated] = sqlglot.transpile(named_query(name), read="duckdb", write="trino")
     result = validate(translated)
     assert result.valid, result.error
@@ -50,14 +50,14 @@ def test_prices_in_the_query_of_noncurrent_versions_are_the_list_prices() -> Non
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "totals"])
-def test_rows_of_a_query_have_a_complete_order(name: str) -> None:
-    """Without a complete order, two engines or two runs could return the rows of a query in different orders."""
+def test_named_query_sorts_its_rows_in_a_unique_order(name: str) -> None:
+    """Without a unique order, DuckDB and Athena could return rows with equal sort keys in different orders."""
     tree = sqlglot.parse_one(named_query(name), read="duckdb")
     order = {each.this.name for each in tree.args["order"].expressions}
     if grouping := tree.args.get("group"):
         expected = {each.alias_or_name for each in grouping.expressions}
     else:
         expected = {"bucket", "key"}
-    # `types` is sorted by the alias of an expression. The checksum identifies a group of `duplicates`.
+    # Exceptions: the query `types` sorts by column aliases, and `duplicates` sorts by the checksum of a group.
     aliases = {"types": {"detected_type", "declared_type"}, "duplicates": {"checksum_algorithm", "checksum_value"}}
     assert aliases.get(name, expected) <= order

@@ -1,4 +1,4 @@
-"""Tests of the report: its formats, filters, limits and command, with untrusted keys, no row and one row."""
+"""Tests of the tool `report`: formats, filters, options and errors, with untrusted object keys and with few rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHECKSUM = ("CRC64NVME", "ynIoRb1s2ao=", "FULL_OBJECT")
 
 
 class Parsed(HTMLParser):
-    """Elements, texts and attributes of an HTML document."""
+    """HTML parser that collects the elements, texts and attributes of a document."""
 
     def __init__(self, document: str) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Parsed(HTMLParser):
 
 
 def attacked_bucket() -> GeneratedBucket:
-    """Return a bucket whose keys, content types, principals and detected types are attacks."""
+    """Return a bucket whose object keys, content types, principals and detected types are attack strings."""
     bucket = GeneratedBucket("uploads")
     for number, key in enumerate(ATTACK_KEYS):
         facts: dict[str, Any] = {"content": key, "mismatch": True} if number % 2 else {}
@@ -65,13 +65,13 @@ def attacked_bucket() -> GeneratedBucket:
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Export of the rows of a bucket with attacks."""
+    """Fixture: table export with the rows of a bucket whose texts are attack strings."""
     return write_export(tmp_path_factory.mktemp("export"), attacked_bucket().items)
 
 
 @pytest.fixture(scope="module")
 def page(attacked: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Report on the attacks as HTML."""
+    """Fixture: HTML report about a bucket whose texts are attack strings."""
     file = tmp_path_factory.mktemp("report") / "report.html"
     options = [f"--from-export={attacked}", "--top=1000", f"--html={file}", "--json"]
     assert main(["report", *options], cache=file.parent) == 0
@@ -83,7 +83,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], attacked: Path) -> Run:
-    """Function that runs `report`, and returns its exit code, output and error messages."""
+    """Fixture: function that runs the tool `report`, and returns its exit code, output and error messages."""
 
     def run(*arguments: str, export: Path = attacked) -> tuple[int, str, str]:
         code = main(["report", f"--from-export={export}", *arguments], cache=attacked.parent / "cache")
@@ -97,7 +97,7 @@ def tables(document: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_html_shows_untrusted_keys_only_as_text(page: str) -> None:
+def test_html_report_contains_untrusted_object_keys_only_as_text(page: str) -> None:
     parsed = Parsed(page)
     svg = {"svg", "g", "rect", "line", "text"}
     assert {"script", "img", "a", "link", "iframe"}.isdisjoint(parsed.tags)
@@ -110,14 +110,14 @@ def test_html_shows_untrusted_keys_only_as_text(page: str) -> None:
     assert "{{ 7 * 7 }}{% raw %}" in parsed.texts
 
 
-def test_html_loads_nothing_and_contains_no_control_characters(page: str) -> None:
+def test_html_report_loads_no_files_and_contains_no_control_characters(page: str) -> None:
     assert not re.search(r"""(?:src|href)\s*=|url\(|@import""", page.replace("img src=x", ""))
     assert "default-src 'none'" in page
     controls = {each for each in page if unicodedata.category(each) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
     assert controls == {"\n"}
 
 
-def test_html_has_a_table_with_a_caption_for_each_section_and_chart(page: str) -> None:
+def test_html_report_has_a_captioned_table_for_each_section_and_hides_charts_from_screen_readers(page: str) -> None:
     assert page.count("<caption") == page.count("<table>") == len(SECTIONS)
     for svg in nonempty(re.findall(r"<svg.*?</svg>", page, re.DOTALL)):
         assert ET.fromstring(svg).attrib["aria-hidden"] == "true"  # noqa: S314  the report itself wrote the element
@@ -132,7 +132,7 @@ def test_terminal_report_escapes_control_characters_and_markup_in_object_keys(ru
         assert key in joined
 
 
-def test_json_document_contains_the_keys_unchanged(run: Run) -> None:
+def test_json_report_contains_object_keys_unchanged(run: Run) -> None:
     _, output, _ = run("--top=1000", "--json")
     keys = {row["key"] for row in tables(output)["newest"]["rows"]}
     assert keys == {*ATTACK_KEYS} - {ATTACK_KEYS[0]}
@@ -140,7 +140,7 @@ def test_json_document_contains_the_keys_unchanged(run: Run) -> None:
 
 @pytest.mark.parametrize("key", ["' OR '1'='1", "'; DROP TABLE objects; --", "[red]", "%"])
 @pytest.mark.slow
-def test_filter_that_contains_sql_text_selects_only_rows_with_this_text(run: Run, key: str) -> None:
+def test_report_filter_that_contains_sql_matches_only_keys_with_this_text(run: Run, key: str) -> None:
     _, output, _ = run(f"--prefix={key}", "--json")
     found = [row["key"] for row in tables(output)["newest"]["rows"]]
     assert found == [each for each in ATTACK_KEYS if each.startswith(key)][: len(found)]
@@ -148,14 +148,14 @@ def test_filter_that_contains_sql_text_selects_only_rows_with_this_text(run: Run
     assert json.loads(output)["totals"]["index_rows"] == 0
 
 
-def test_terminal_report_states_the_number_of_rows_that_a_table_does_not_contain(run: Run) -> None:
+def test_terminal_report_prints_the_number_of_omitted_rows_of_a_table(run: Run) -> None:
     _, output, _ = run("--top=1")
     largest = output.partition("LARGEST OBJECTS\n")[2].partition("\n\n")[0].splitlines()
-    assert largest[-1] == f"  and {len(ATTACK_KEYS) - 2} more"
+    assert largest[-1] == f"  further rows: {len(ATTACK_KEYS) - 2}"
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_report_of_an_empty_index_or_of_one_row_is_complete(run: Run, tmp_path: Path, rows: int) -> None:
+def test_html_report_of_a_table_with_no_row_or_one_row_is_complete(run: Run, tmp_path: Path, rows: int) -> None:
     bucket = GeneratedBucket("uploads")
     for _ in range(rows):
         bucket.upload("a.txt", size=0)
@@ -163,21 +163,21 @@ def test_report_of_an_empty_index_or_of_one_row_is_complete(run: Run, tmp_path: 
     code, output, errors = run(f"--html={tmp_path / 'report.html'}", export=export)
     assert (code, errors) == (0, "")
     plural = "0 rows" if rows == 0 else "1 row"
-    assert output.splitlines()[-1] == f"report: {plural}; {tmp_path / 'report.html'} is written"
+    assert output.splitlines()[-1] == f"report: {plural}; wrote {tmp_path / 'report.html'}"
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert ("No rows." in text, "<caption" in text) == (True, rows == 1)
     assert f"{rows:,} current object" in output
 
 
-def test_filters_are_part_of_the_report(run: Run) -> None:
+def test_report_prints_its_filters(run: Run) -> None:
     _, output, _ = run("--since=2026-01-31", "--until=2026-02-01T01:00:00+01:00", "--bucket=uploads", "--prefix=\t")
     lines = output.splitlines()
     assert lines[2] == (
-        "only rows: since 2026-01-31 00:00:00 UTC, until 2026-02-01 00:00:00 UTC, bucket uploads, prefix '\\t'"
+        "selected rows: since 2026-01-31 00:00:00 UTC, until 2026-02-01 00:00:00 UTC, bucket uploads, prefix '\\t'"
     )
 
 
-def test_price_of_noncurrent_versions_includes_what_s3_bills_for_each_storage_class(
+def test_price_of_noncurrent_versions_includes_minimum_sizes_and_metadata_of_each_storage_class(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
@@ -220,14 +220,14 @@ def test_price_of_noncurrent_versions_includes_what_s3_bills_for_each_storage_cl
     ]
 
 
-def test_report_in_an_unknown_folder_fails_before_it_reads_the_export(run: Run, tmp_path: Path) -> None:
+def test_report_to_a_file_in_a_missing_folder_fails_before_the_export_is_read(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "missing" / "report.html"
     code, output, errors = run(f"--html={file}", export=Path("/nowhere"))
     assert (code, output) == (2, "")
     assert errors.splitlines()[0] == (f"report: cannot write {file}: there is no folder {file.parent}. Create it")
 
 
-def test_interruption_of_a_query_ends_the_report_with_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_report_exits_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     execute = Engine.execute
 
     def interrupted(engine: Engine, sql: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
@@ -238,17 +238,18 @@ def test_interruption_of_a_query_ends_the_report_with_exit_code_130(run: Run, mo
     monkeypatch.setattr(Engine, "execute", interrupted)
     code, output, errors = run()
     assert (code, output) == (130, "")
-    assert errors == "report: interrupted\nreport: the rows are in the cache, and the next run uses them (--max-age)\n"
+    hint = "the rows of the table are in the cache, and the next run can use them (--max-age)"
+    assert errors == f"report: interrupted\nreport: {hint}\n"
 
 
-def test_report_into_a_folder_or_a_device_fails_before_it_reads_the_export(run: Run, tmp_path: Path) -> None:
+def test_report_to_a_folder_or_device_fails_before_the_export_is_read(run: Run, tmp_path: Path) -> None:
     for path in nonempty((tmp_path, Path("/dev/full"))):
         code, output, errors = run(f"--html={path}", export=Path("/nowhere"))
         assert (code, output) == (2, "")
         assert errors == f"report: cannot write {path}: it is a folder or a device: give the name of a file\n"
 
 
-def test_report_that_cannot_be_written_leaves_the_earlier_file_and_is_an_error_with_the_remedy(
+def test_failed_write_of_a_report_keeps_the_earlier_file_and_prints_a_remedy(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page, part = tmp_path / "report.html", tmp_path / "part"
@@ -262,7 +263,7 @@ def test_report_that_cannot_be_written_leaves_the_earlier_file_and_is_an_error_w
     assert page.read_text(encoding="utf-8") == "earlier"
 
 
-def test_report_of_a_missing_export_names_the_missing_file(run: Run) -> None:
+def test_report_of_a_missing_export_is_an_error_with_the_path_of_the_missing_file(run: Run) -> None:
     code, _, errors = run(export=Path("/nowhere"))
     assert code == 2
     assert errors.startswith("report: /nowhere has no export: give the folder of an export")
@@ -275,7 +276,7 @@ def test_report_of_a_missing_export_names_the_missing_file(run: Run) -> None:
         (duckdb.IOException("disk full"), "cannot calculate the report: disk full"),
     ],
 )
-def test_error_of_duckdb_during_the_queries_has_a_remedy(
+def test_duckdb_error_during_a_report_is_printed_with_a_remedy(
     run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
 ) -> None:
     monkeypatch.setattr("operations.tools.report.create_report", mock.Mock(side_effect=error))
@@ -291,7 +292,7 @@ def test_error_of_duckdb_during_the_queries_has_a_remedy(
         ("--top=1001", "'1001' is not a number of rows: give 1 to 1000"),
     ],
 )
-def test_invalid_option_is_rejected_with_the_allowed_values(
+def test_invalid_report_option_is_rejected_with_the_allowed_values(
     capsys: pytest.CaptureFixture[str], option: str, message: str
 ) -> None:
     with pytest.raises(SystemExit):
@@ -310,7 +311,7 @@ def test_invalid_option_is_rejected_with_the_allowed_values(
         (2**70, "1,024 EiB"),
     ],
 )
-def test_size_has_three_digits_and_a_binary_unit(number: int, text: str) -> None:
+def test_formatted_size_has_three_digits_and_a_binary_unit(number: int, text: str) -> None:
     assert size(number) == text
 
 
@@ -318,17 +319,17 @@ def test_size_has_three_digits_and_a_binary_unit(number: int, text: str) -> None
     ("milliseconds", "text"),
     [(0, "0 ms"), (-5, "-5 ms"), (1500, "1.5 s"), (3_600_000, "1:00:00"), (-90_000, "-0:01:30")],
 )
-def test_duration_has_the_unit_of_its_magnitude(milliseconds: int, text: str) -> None:
+def test_formatted_duration_has_a_unit_that_suits_its_length(milliseconds: int, text: str) -> None:
     assert duration(milliseconds) == text
 
 
-def test_missing_and_empty_values_have_texts() -> None:
+def test_missing_and_empty_values_in_a_report_are_displayed_as_texts() -> None:
     assert [cell(value, ColumnKind.TEXT) for value in (None, "")] == ["-", "(empty)"]
 
 
 @pytest.mark.parametrize("kind", [ColumnKind.NUMBER, ColumnKind.BYTES])
 @pytest.mark.parametrize("top", [0, 1, 7, 999, 1000, 1001, 5 * 1024**4, 2**64])
-def test_ticks_begin_at_zero_and_end_at_the_largest_value_or_above(kind: ColumnKind, top: int) -> None:
+def test_axis_ticks_of_a_chart_begin_at_zero_and_include_the_largest_value(kind: ColumnKind, top: int) -> None:
     found = ticks(top, kind)
     assert found[0] == 0
     assert found[-1] >= top
@@ -345,6 +346,6 @@ def test_charts_contain_the_last_days_and_months_without_gaps() -> None:
     assert last_months(date.min) == [date.min]
 
 
-def test_label_of_a_bar_keeps_the_end_of_a_long_text() -> None:
+def test_long_label_of_a_chart_bar_is_shortened_to_its_end() -> None:
     assert shortened("text/csv") == "text/csv"
     assert shortened("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet") == "…dsheetml.sheet"

@@ -1,4 +1,4 @@
-"""Tests of the cache of snapshots: permissions of its folder, and two processes that write the same snapshot."""
+"""Tests of the cache folder with exported rows: its permissions, concurrent processes, and its deletion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from unittest import mock
 import pytest
 
 from operations.analytics.engine import Engine
-from operations.analytics.snapshot import Cache, Snapshot, write_relation
+from operations.analytics.relation import write_relation
+from operations.analytics.snapshot import Cache, Snapshot
 from operations.errors import OperatorError
 from tests.support.export_folder import typed, write_export
 
@@ -22,7 +23,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_new_or_empty_cache_folder_is_only_accessible_to_the_user(tmp_path: Path) -> None:
+def test_new_or_empty_cache_folder_gets_permissions_only_for_the_user(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     empty.chmod(0o777)
@@ -32,7 +33,7 @@ def test_new_or_empty_cache_folder_is_only_accessible_to_the_user(tmp_path: Path
 
 
 @pytest.mark.parametrize("link", [False, True])
-def test_folder_into_which_other_users_can_write_is_refused_and_keeps_its_mode(tmp_path: Path, *, link: bool) -> None:
+def test_cache_folder_that_others_can_write_to_is_rejected_and_keeps_its_mode(tmp_path: Path, *, link: bool) -> None:
     folder = tmp_path / "shared"
     (folder / "file").mkdir(parents=True)
     folder.chmod(0o1777)
@@ -45,14 +46,14 @@ def test_folder_into_which_other_users_can_write_is_refused_and_keeps_its_mode(t
     assert mode(folder) == 0o1777
 
 
-def test_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_folder_of_another_user_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     with pytest.raises(OperatorError, match="cannot be used, because other users can write into it"):
         Cache(tmp_path)
 
 
-def test_snapshot_that_another_process_has_written_meanwhile_is_used(tmp_path: Path) -> None:
+def test_cached_rows_that_another_process_writes_at_the_same_time_are_used(tmp_path: Path) -> None:
     export, cache = write_export(tmp_path / "export", ROWS), Cache(tmp_path / "cache")
 
     def load(engine: Engine) -> Snapshot:
@@ -80,7 +81,7 @@ def test_cache_clear_ignores_links_and_files_of_the_user(tmp_path: Path) -> None
     assert [each.name for each in cache.folder.iterdir()] == ["snapshot-link"]
 
 
-def test_folder_that_cache_clear_deletes_during_a_run_is_an_error_with_its_path(tmp_path: Path) -> None:
+def test_cache_folder_deleted_by_cache_clear_during_a_run_is_an_error_with_its_path(tmp_path: Path) -> None:
     export, cache = write_export(tmp_path / "export", ROWS), Cache(tmp_path / "cache")
 
     def write_and_clear(*arguments: Any) -> None:

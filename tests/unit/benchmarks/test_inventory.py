@@ -1,4 +1,4 @@
-"""Tests that the benchmarks of the audit from an inventory find every kind of planted difference."""
+"""Tests that the inventory benchmarks find every kind of difference that they generate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERSIONS = 600
 
 
 @pytest.mark.slow
-def test_benchmarks_find_exactly_the_planted_differences(
+def test_inventory_benchmarks_find_exactly_the_planted_differences(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inventory_audit, "PER_FILE", VERSIONS // 2)

@@ -1,4 +1,4 @@
-"""Tests that the stub of the listing benchmark responds like S3."""
+"""Tests that the listing benchmark works with its stub server, which responds like S3."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VERSIONS = 60
 
 
 @pytest.mark.slow
-def test_listings_of_the_benchmark_contain_all_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listing_benchmark_lists_all_versions_of_its_stub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing_stub, "SECONDS_PER_REQUEST", 0)
     monkeypatch.setattr(listing_stub, "SECONDS_PER_VERSION", 0)
     with listing_stub.serve(VERSIONS) as server:

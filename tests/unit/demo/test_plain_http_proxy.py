@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from localstack.emulators.certificate import create
 from localstack.showcase.plain_http_proxy import plain_http_proxy
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_plain_http_proxy_forwards_data_over_tls_in_both_directions(tmp_path: Path) -> None:
@@ -36,7 +41,15 @@ def test_plain_http_proxy_forwards_data_over_tls_in_both_directions(tmp_path: Pa
     assert back == received == content
 
 
-def test_plain_http_proxy_closes_despite_an_open_connection(tmp_path: Path) -> None:
+def test_plain_http_proxy_closes_despite_an_open_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    servers: list[asyncio.Server] = []
+    start_server = asyncio.start_server
+
+    async def start(*arguments: Any) -> asyncio.Server:
+        servers.append(await start_server(*arguments))
+        return servers[0]
+
+    monkeypatch.setattr(asyncio, "start_server", start)
     made = create(tmp_path, "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with plain_http_proxy(f"https://127.0.0.1:{listener.getsockname()[1]}", made.certificate) as url:
@@ -45,5 +58,4 @@ def test_plain_http_proxy_closes_despite_an_open_connection(tmp_path: Path) -> N
             behind, _ = listener.accept()
         with client, behind:
             assert client.recv(1) == b""
-        with socket.socket() as late:
-            assert late.connect_ex(("127.0.0.1", port)) != 0
+    assert [each.sockets for each in servers] == [()]  # Meanwhile, another program can use the port.

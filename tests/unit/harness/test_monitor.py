@@ -14,10 +14,13 @@ import pulumi_aws as aws
 import pytest
 from pulumi import Output, ResourceOptions
 
+from localstack.deployers import monitor
 from localstack.deployers.monitor import CreationError, Recorded, Run, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest, RegisterResourceResponse
 
     from localstack.deployers.monitor import NewResource
 
@@ -155,7 +158,7 @@ def test_run_program_raises_the_error_of_the_program(
 
 
 def test_run_program_reports_each_failed_resource() -> None:
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=60)
 
     def fail(resource: Recorded) -> tuple[str, dict[str, Any]]:
         if resource.name == "versioning":
@@ -172,20 +175,28 @@ def test_run_program_reports_each_failed_resource() -> None:
     assert caught.value.__cause__ is caught.value.failures[0][1]
 
 
-def test_run_program_starts_no_creations_after_a_failure() -> None:
+def test_run_program_starts_no_creations_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     begun, failed = threading.Event(), threading.Event()
     created: list[str] = []
+
+    class Monitor(monitor._Monitor):
+        def RegisterResource(  # noqa: N802  name of the gRPC service
+            self, request: RegisterResourceRequest
+        ) -> RegisterResourceResponse:
+            response = super().RegisterResource(request)
+            if request.name == "fails":
+                failed.set()  # The monitor has recorded the failure.
+            return response
 
     def new_resource(resource: Recorded) -> tuple[str, dict[str, Any]]:
         match resource.name:
             case "fails":
-                begun.wait(timeout=10)
-                failed.set()
+                begun.wait(timeout=60)
                 message = "no"
                 raise RuntimeError(message)
             case "slow":
                 begun.set()
-                failed.wait(timeout=10)
+                failed.wait(timeout=60)
         created.append(resource.name)
         return echo(resource)
 
@@ -195,6 +206,7 @@ def test_run_program_starts_no_creations_after_a_failure() -> None:
         aws.sqs.Queue("after-failing", opts=ResourceOptions(depends_on=[failing]))
         aws.sqs.Queue("after-slow", opts=ResourceOptions(depends_on=[slow]))
 
+    monkeypatch.setattr(monitor, "_Monitor", Monitor)
     with pytest.raises(CreationError) as caught:
         run(program, new_resource=new_resource)
     assert created == ["slow"]
@@ -208,7 +220,7 @@ def test_run_program_waits_for_running_creations_before_it_raises() -> None:
     def new_resource(resource: Recorded) -> tuple[str, dict[str, Any]]:
         if resource.name == "slow":
             begun.set()
-            failing.wait(timeout=10)
+            failing.wait(timeout=60)
             # Without this delay, the test would pass even if run_program did not wait for the creation.
             threading.Event().wait(0.1)
             created.set()
@@ -216,7 +228,7 @@ def test_run_program_waits_for_running_creations_before_it_raises() -> None:
 
     def program() -> None:
         def fail(_arn: str) -> None:
-            begun.wait(timeout=10)
+            begun.wait(timeout=60)
             failing.set()
             message = "no"
             raise LookupError(message)
@@ -244,7 +256,7 @@ def test_run_program_starts_no_waiting_creations_after_an_error_of_the_program(
     def new_resource(resource: Recorded) -> tuple[str, dict[str, Any]]:
         started.append(resource.name)
         if resource.name != "quick":
-            stopping.wait(timeout=10)
+            stopping.wait(timeout=60)
         return echo(resource)
 
     def program() -> None:
@@ -252,14 +264,14 @@ def test_run_program_starts_no_waiting_creations_after_an_error_of_the_program(
             raise KeyboardInterrupt
 
         aws.sqs.Queue("quick").arn.apply(interrupt)
-        for number in range(MAX_THREADS):
+        for number in range(2 * MAX_THREADS):
             aws.sqs.Queue(f"queue-{number}")
 
     monkeypatch.setattr(ThreadPoolExecutor, "shutdown", shut_down)
     with pytest.raises(KeyboardInterrupt):
         run(program, new_resource=new_resource)
     assert "quick" in started
-    assert len(started) <= MAX_THREADS
+    assert len(started) <= 1 + MAX_THREADS  # The thread of the first creation can start another one.
 
 
 def test_run_program_does_not_log_errors_of_the_program(log_text: io.StringIO) -> None:

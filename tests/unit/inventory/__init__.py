@@ -1,1 +1,1 @@
-"""Tests of S3 Inventory: its files, their columns, and the comparison with the rows."""
+"""Tests of the comparison of an S3 Inventory with the rows of the table."""

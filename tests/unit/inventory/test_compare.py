@@ -28,11 +28,11 @@ pytestmark = pytest.mark.slow
 
 EVERY_KEY = KeyFilter(None)
 CREATED = START + timedelta(days=90)
-"""Creation time of the inventories, long after the changes of the tests."""
+"""Creation time of the inventories: so late that all objects of the tests are compared."""
 
 
 class Snapshots:
-    """Inventory and rows of a test, in a temporary folder."""
+    """Writes an inventory and the rows of the table as Parquet files, and compares them."""
 
     def __init__(self, folder: Path, engine: Engine) -> None:
         self._folder = folder
@@ -60,7 +60,7 @@ def found(comparison: Comparison) -> list[tuple[str, str]]:
     return [(each.key, version_id) for each in comparison for version_id in sorted(each.versions)]
 
 
-# One object key for each case in the calculation of the attributes filename and extension.
+# Object keys for all cases in the calculation of the row attributes filename and extension.
 NAMES = (
     "a",
     "x/b.TXT",
@@ -83,7 +83,7 @@ STATUSES = {"SSE-S3": "AES256", "SSE-KMS": "aws:kms", "DSSE-KMS": "aws:kms:dsse"
 
 
 def changes(rng: random.Random, listed_version: Version) -> dict[str, Any]:
-    """Return random changes of the row of a version. The value None removes an attribute."""
+    """Return random wrong attributes for the row of a version. The value None removes an attribute."""
     time = listed_version.last_modified + timedelta(seconds=rng.choice(TIMES), milliseconds=rng.choice([0, 0, 1, 999]))
     text = time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     choices: list[dict[str, Any]] = [
@@ -113,7 +113,7 @@ def changes(rng: random.Random, listed_version: Version) -> dict[str, Any]:
 
 
 def cases(number: int) -> Iterator[tuple[Version, str, Row | None]]:
-    """Yield versions with S3's encryption status and their possibly damaged rows, each with another object key."""
+    """Yield random versions, each with its encryption status and its row, which may be wrong, missing or correct."""
     rng = random.Random(number)  # noqa: S311  test data
     for each in range(number):
         version_id = rng.choice(["null", f"v{each}"])
@@ -141,7 +141,7 @@ def expected_extension(key: str) -> str:
     return extension.lower() if dot and stem.strip(".") else ""
 
 
-def test_sql_conditions_find_the_versions_that_the_rules_of_the_audit_find(snapshots: Snapshots) -> None:
+def test_inventory_comparison_in_sql_finds_the_same_versions_as_the_comparison_in_python(snapshots: Snapshots) -> None:
     generated = list(cases(4_000))
     expected, heads = set(), set()
     for found_version, status, found_row in generated:
@@ -165,7 +165,7 @@ def test_sql_conditions_find_the_versions_that_the_rules_of_the_audit_find(snaps
 
 
 CREATED_EARLY = START + timedelta(hours=48)
-"""Creation time of an inventory that is reliable until START."""
+"""Creation time of an inventory that contains all changes before START."""
 OLD, YOUNG = version("a", seconds=-1), version("a", seconds=0)
 NULL, NEWER_NULL = version("a", "null", seconds=-1), version("a", "null", seconds=0, size=6)
 GONE = {"deleted_at": "2026-01-31T11:00:00.000Z"}
@@ -193,7 +193,7 @@ NEVER = {"deleted_at": "2026-12-31T12:00:00.000Z"}
         pytest.param([OLD], [row(OLD, uploaded_at="2026-01-31T12:00:00.000Z")], 1, 0, id="wrong time in a row"),
     ],
 )
-def test_changes_of_the_last_two_days_of_an_inventory_are_not_compared(
+def test_changes_in_the_48_hours_before_an_inventory_are_not_compared(
     snapshots: Snapshots, lines: list[Version], rows: list[Row], candidates: int, too_young: int
 ) -> None:
     comparison = snapshots.compare(list(map(listed, lines)), rows, created=CREATED_EARLY)
@@ -201,12 +201,12 @@ def test_changes_of_the_last_two_days_of_an_inventory_are_not_compared(
     assert any("2026-01-31T12:00:00Z" in note for note in comparison.notes()) == bool(too_young)
 
 
-def test_versions_later_than_the_rows_are_not_compared(snapshots: Snapshots) -> None:
+def test_versions_newer_than_the_exported_rows_are_not_compared(snapshots: Snapshots) -> None:
     comparison = snapshots.compare([listed(OLD), listed(version("b"))], [], exported=START)
     assert (found(comparison), comparison.too_young, comparison.limit) == ([("a", "v1")], 1, START)
 
 
-def test_rows_later_than_the_inventory_are_not_stale(snapshots: Snapshots) -> None:
+def test_row_of_an_object_newer_than_the_inventory_is_not_reported_as_stale(snapshots: Snapshots) -> None:
     uploaded = version("a", seconds=100 * 86_400)
     rows = [row(uploaded), row(version("b", seconds=102 * 86_400))]
     comparison = snapshots.compare([], rows, exported=START + timedelta(days=100))
@@ -227,7 +227,7 @@ LISTED = [version("in/a.b"), marker("in/a.b"), version("in/c"), version("in2"), 
         ((("'", ""),), "", (0, 0, 0, 6, 0, 0), []),
     ],
 )
-def test_only_keys_of_the_filter_and_of_the_prefix_are_compared(
+def test_inventory_comparison_includes_only_keys_of_the_notification_filter_and_prefix(
     snapshots: Snapshots,
     rules: tuple[tuple[str, str], ...] | None,
     prefix: str,
@@ -258,7 +258,7 @@ def test_only_keys_of_the_filter_and_of_the_prefix_are_compared(
         ("encryption", {"encryption": "aws:kms"}),
     ],
 )
-def test_fields_that_an_inventory_lacks_are_not_compared(
+def test_attributes_whose_fields_the_inventory_lacks_are_not_compared(
     snapshots: Snapshots, field: str, changes: dict[str, Any]
 ) -> None:
     rows = [row(version("a"), **changes)]
@@ -268,7 +268,7 @@ def test_fields_that_an_inventory_lacks_are_not_compared(
     assert found(snapshots.compare([listed(version("a"))], rows)) == [("a", "v1")]
 
 
-def test_comparison_with_more_differences_than_the_limit_adds_a_note(
+def test_inventory_comparison_with_very_many_differences_prints_the_expected_duration(
     snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     comparison = snapshots.compare([listed(version("a")), listed(version("b"))], [])
@@ -277,8 +277,8 @@ def test_comparison_with_more_differences_than_the_limit_adds_a_note(
     [note] = comparison.notes()
     assert note.startswith("note: 2 versions of 2 keys differ")
     comparison.differing_keys = 720_000
-    assert "720,000 keys to compare again at about 50 per second: 4.0 hours" in comparison.duration(50.0)
-    assert "at about 200 per second: 1.0 hours" in comparison.duration(None)
+    assert "reads 720,000 keys again, about 50 per second. This takes about 4.0 hours" in comparison.duration(50.0)
+    assert "about 200 per second. This takes about 1.0 hours" in comparison.duration(None)
     clock = FakeClock()
     stream = io.StringIO()
     audit = Audit(FakeAws(), TARGET, key_filter=EVERY_KEY, capacity=Capacity(read=100, write=None), sleep=clock.sleep)
@@ -294,11 +294,11 @@ def confirmed(aws: FakeAws, comparison: Comparison) -> tuple[Audit, FakeClock]:
     return audit, clock
 
 
-def test_audit_reports_differences_of_an_inventory_that_exist_now(snapshots: Snapshots) -> None:
+def test_audit_from_an_inventory_reports_only_differences_that_still_exist(snapshots: Snapshots) -> None:
     versions = [version("a"), version("b"), version("c"), version("d"), version("e")]
     old = [row(versions[0], size_bytes=6), row(version("gone")), *map(row, versions[2:])]
     comparison = snapshots.compare(list(map(listed, versions)), old)
-    # The row of `b` exists now. The row of `c` differs from its object now, but not in the inventory and the export.
+    # After the inventory and the export, the missing row of `b` was written, and the row of `c` was damaged.
     now = [row(versions[0], size_bytes=6), row(versions[1]), row(versions[2], etag="x"), *old[1:2], *old[3:]]
     aws = FakeAws(versions, now)
     audit, _ = confirmed(aws, comparison)
@@ -310,7 +310,7 @@ def test_audit_reports_differences_of_an_inventory_that_exist_now(snapshots: Sna
     assert report.sent == len(aws.sent) == 2
 
 
-def test_audit_confirms_a_difference_of_the_encryption_with_a_head_request(snapshots: Snapshots) -> None:
+def test_audit_from_an_inventory_confirms_different_encryption_with_a_head_request(snapshots: Snapshots) -> None:
     versions = [version("a"), version("b"), version("c")]
     lines = [
         listed(versions[0], encryption="SSE-KMS"),
@@ -330,9 +330,9 @@ def test_audit_confirms_a_difference_of_the_encryption_with_a_head_request(snaps
     assert aws.heads == [("a", "v1")]
 
 
-def test_confirmation_of_many_differences_does_not_exceed_the_limit_of_read_units(snapshots: Snapshots) -> None:
+def test_confirmation_of_many_differences_uses_at_most_half_of_the_read_capacity(snapshots: Snapshots) -> None:
     versions = [version(f"{number:04}") for number in range(300)]
     audit, clock = confirmed(FakeAws(versions), snapshots.compare(list(map(listed, versions)), []))
     assert len(audit.report.findings) == len(versions)
-    # Each key consumes 0.5 of the 10 units per second that the audit may use.
+    # The audit may use 10 read units per second, and each key consumes 0.5 units.
     assert sum(clock.sleeps) == pytest.approx(300 * 0.5 / 10, abs=2)

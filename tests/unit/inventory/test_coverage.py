@@ -1,4 +1,4 @@
-"""Tests that an inventory that lacks keys or versions of its bucket is found, although no row shows them."""
+"""Tests of the checks that an inventory contains all keys and versions of its bucket."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 class ConfiguredAws(FakeAws):
-    """Fake whose bucket has an inventory configuration, or whose S3 returns an error."""
+    """Fake of AWS in which S3 returns an inventory configuration or an error."""
 
     def __init__(self, configuration: Mapping[str, Any] | None = None, *, error: str = "") -> None:
         super().__init__()
@@ -68,10 +68,10 @@ def look_up(engine: Engine, folder: Path, versions: list[Version], inventory: li
 
 
 @pytest.mark.parametrize("prefix", ["", "a", "reports/"])
-def test_configuration_with_a_filter_is_refused_unless_the_prefix_of_the_audit_is_inside_it(prefix: str) -> None:
+def test_inventory_filter_is_refused_unless_it_includes_all_prefixes_of_the_audit(prefix: str) -> None:
     aws = ConfiguredAws({"IncludedObjectVersions": "All", "Filter": {"Prefix": "reports/2026/"}})
     with pytest.raises(
-        OperatorError, match="has only keys with the prefix 'reports/2026/': compare these with --prefix"
+        OperatorError, match="has only keys with the prefix 'reports/2026/': compare these keys with --prefix"
     ):
         read(aws, prefix, "reports/2026/1")
     assert (
@@ -80,7 +80,7 @@ def test_configuration_with_a_filter_is_refused_unless_the_prefix_of_the_audit_i
     )
 
 
-def test_configuration_with_current_versions_is_refused_unless_the_bucket_has_no_versioning() -> None:
+def test_inventory_configuration_with_current_versions_is_refused_if_the_bucket_has_versioning() -> None:
     aws = ConfiguredAws({"IncludedObjectVersions": "Current"})
     with pytest.raises(OperatorError, match="'indexer' of the bucket 'uploads' includes only current versions, but"):
         read(aws)
@@ -96,35 +96,37 @@ def test_configuration_with_current_versions_is_refused_unless_the_bucket_has_no
         (ConfiguredAws(), replace(INVENTORY, bucket="other"), "the manifest does not contain its ID"),
     ],
 )
-def test_configuration_that_cannot_be_read_has_the_reason(aws: FakeAws, inventory: FakeInventory, reason: str) -> None:
+def test_unreadable_inventory_configuration_is_reported_with_the_reason(
+    aws: FakeAws, inventory: FakeInventory, reason: str
+) -> None:
     assert read(aws, inventory=inventory).text() == f"its configuration was not read, because {reason}"
 
 
-def test_other_error_of_the_request_for_the_configuration_is_raised() -> None:
+def test_internal_error_of_the_request_for_an_inventory_configuration_is_raised() -> None:
     with pytest.raises(OperatorError, match="InternalError"):
         read(ConfiguredAws(error="InternalError"))
 
 
-def test_id_of_the_configuration_is_found_in_the_path_of_the_manifest_of_an_empty_inventory() -> None:
+def test_configuration_id_of_an_empty_inventory_is_read_from_the_path_of_its_manifest() -> None:
     place = "s3://logs/inventory/uploads/weekly/2026-02-05T01-00Z/manifest.json"
     assert replace(INVENTORY, files=(), place=place).configuration_id == "weekly"
     assert replace(INVENTORY, files=(FILE, replace(FILE, key="x/uploads/b/data/c"))).configuration_id is None
 
 
 @pytest.mark.parametrize("prefix", ["a/", "b/", "m/", "z/", "b/1", "z/0", "z/29", "z/2999"])
-def test_each_filter_of_a_prefix_is_found_in_the_listed_pages(engine: Engine, tmp_path: Path, prefix: str) -> None:
+def test_listed_pages_detect_each_prefix_filter_of_an_inventory(engine: Engine, tmp_path: Path, prefix: str) -> None:
     inside = [each for each in BUCKET if each.key.startswith(prefix)]
     assert look_up(engine, tmp_path, BUCKET, inside).missing
     found = look_up(engine, tmp_path, BUCKET, inside, prefix)
     assert (found.missing, 0 < found.versions <= len(inside)) == ((), True)
 
 
-def test_key_after_all_keys_of_a_large_inventory_is_found(engine: Engine, tmp_path: Path) -> None:
+def test_listed_pages_detect_a_missing_key_after_all_keys_of_a_large_inventory(engine: Engine, tmp_path: Path) -> None:
     inside = [version(f"a/{number:05}") for number in range(20_000)]
     assert look_up(engine, tmp_path, [*inside, version("b")], inside).missing == (version("b"),)
 
 
-def test_only_keys_with_the_compared_prefixes_are_looked_up(engine: Engine, tmp_path: Path) -> None:
+def test_listed_pages_contain_only_keys_with_the_compared_prefixes(engine: Engine, tmp_path: Path) -> None:
     inside = [each for each in BUCKET if each.key.startswith(("a/0", "m/"))]
     found = look_up(engine, tmp_path, BUCKET, inside, "a/0", "m/")
     assert (found.missing, found.versions) == ((), len(inside))
@@ -132,27 +134,27 @@ def test_only_keys_with_the_compared_prefixes_are_looked_up(engine: Engine, tmp_
     assert look_up(engine, tmp_path, BUCKET, BUCKET[1:], "a/").missing == (BUCKET[0],)
 
 
-def test_complete_inventory_has_all_listed_versions(engine: Engine, tmp_path: Path) -> None:
+def test_complete_inventory_lacks_no_listed_version(engine: Engine, tmp_path: Path) -> None:
     found = look_up(engine, tmp_path, BUCKET, BUCKET)
     assert found.missing == ()
     assert found.versions > 1000
     assert found.text() == f"{found.versions:,} of {found.versions:,} listed versions are in the inventory"
 
 
-def test_inventory_of_an_empty_bucket_has_nothing_to_look_up(engine: Engine, tmp_path: Path) -> None:
+def test_listed_pages_of_an_empty_bucket_contain_no_version_to_look_up(engine: Engine, tmp_path: Path) -> None:
     found = look_up(engine, tmp_path, [], [])
     assert found.text() == "no listed version is old enough to be in the inventory"
     assert look_up(engine, tmp_path, BUCKET[:5], []).missing == tuple(BUCKET[:5])
 
 
-def test_earlier_versions_and_delete_markers_that_an_inventory_lacks_are_found(engine: Engine, tmp_path: Path) -> None:
+def test_listed_pages_detect_missing_earlier_versions_and_delete_markers(engine: Engine, tmp_path: Path) -> None:
     earlier = [version("a/000", "v0"), marker("a/001", "m0")]
     found = look_up(engine, tmp_path, [*BUCKET, *earlier], BUCKET)
     assert sorted(each.version_id for each in found.missing) == ["m0", "v0"]
     assert found.example() == "the inventory lacks a/000  v0"
 
 
-def test_versions_that_an_inventory_may_lack_are_not_looked_up(engine: Engine, tmp_path: Path) -> None:
+def test_recent_versions_and_multipart_uploads_are_not_looked_up(engine: Engine, tmp_path: Path) -> None:
     young = version("0", seconds=LAST_SETTLED_SECOND + 1)
     multipart = version("1", etag="e-3")
     assert look_up(engine, tmp_path, [young, multipart, *BUCKET], BUCKET).missing == ()
@@ -160,11 +162,11 @@ def test_versions_that_an_inventory_may_lack_are_not_looked_up(engine: Engine, t
     assert look_up(engine, tmp_path, [old, *BUCKET], BUCKET).missing == (old,)
 
 
-def test_listing_continues_after_many_young_versions(engine: Engine, tmp_path: Path) -> None:
+def test_listing_for_an_inventory_continues_after_many_recent_versions(engine: Engine, tmp_path: Path) -> None:
     young = [version(f"0{number:05}", seconds=LAST_SETTLED_SECOND + 1) for number in range(2500)]
     for rest in nonempty((BUCKET[:1], BUCKET[:5])):
         assert look_up(engine, tmp_path, [*young, *rest], []).missing == tuple(rest)
 
 
-def test_a_missing_data_file_is_found_between_the_first_and_the_last_page(engine: Engine, tmp_path: Path) -> None:
+def test_listed_pages_detect_missing_keys_between_existing_keys(engine: Engine, tmp_path: Path) -> None:
     assert look_up(engine, tmp_path, BUCKET, BUCKET[::2]).missing

@@ -1,4 +1,4 @@
-"""Tests that an inventory is read completely, and that a damaged or unsuitable one is an error that names the file."""
+"""Tests that an S3 Inventory is read completely, and that a damaged inventory is an error with the path of the file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Damage = Callable[[WrittenInventory], object]
 
 
 def read(path: Path, spill: Path, *, bucket: str = BUCKET, versioned: bool = True) -> list[tuple[object, ...]]:
-    """Return the rows of an inventory as the audit loads them."""
+    """Load an inventory as `audit --from-inventory` does, and return its rows."""
     place = LocalPlace(path)
     inventory, _ = place.newest(bucket)
     inventory.check(bucket, versioned=versioned)
@@ -57,7 +57,7 @@ def read(path: Path, spill: Path, *, bucket: str = BUCKET, versioned: bool = Tru
 
 
 def expected(each: Version, *, latest: bool | None) -> tuple[object, ...]:
-    """Return the row of a version in the order of the columns."""
+    """Return the row that a loaded inventory must contain for an object version."""
     time = each.last_modified.replace(tzinfo=None)
     if each.marker:
         return (BUCKET, each.key, each.version_id, latest, True, None, time, None, None, "NOT-SSE", None)
@@ -67,7 +67,7 @@ def expected(each: Version, *, latest: bool | None) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("format_", [CSV, PARQUET])
-def test_each_field_of_each_version_is_read_from_all_files(tmp_path: Path, format_: str) -> None:
+def test_all_fields_of_an_inventory_are_read_from_all_data_files(tmp_path: Path, format_: str) -> None:
     written = write_inventory(tmp_path, VERSIONS, format_=format_, parts=3, encryption=ENCRYPTION)
     rows = read(written.folder, tmp_path / "spill")
     wanted = [expected(each, latest=each.version_id != "null") for each in VERSIONS]
@@ -75,7 +75,7 @@ def test_each_field_of_each_version_is_read_from_all_files(tmp_path: Path, forma
 
 
 @pytest.mark.parametrize("format_", [CSV, PARQUET])
-def test_fields_that_an_inventory_lacks_are_null_and_not_in_the_set_of_its_fields(tmp_path: Path, format_: str) -> None:
+def test_fields_that_an_inventory_lacks_are_loaded_as_null(tmp_path: Path, format_: str) -> None:
     fields = [name for name in FIELDS if name not in ("StorageClass", "EncryptionStatus", "ChecksumAlgorithm")]
     written = write_inventory(tmp_path, VERSIONS, format_=format_, fields=fields)
     assert {row[-3:] for row in read(written.folder, tmp_path / "spill")} == {(None, None, None)}
@@ -103,14 +103,14 @@ def test_inventory_of_an_empty_bucket_has_no_rows(tmp_path: Path, format_: str) 
 
 
 @pytest.mark.parametrize("format_", [CSV, PARQUET])
-def test_data_files_without_rows_are_returned(tmp_path: Path, format_: str) -> None:
+def test_data_files_of_an_inventory_without_rows_are_reported(tmp_path: Path, format_: str) -> None:
     written = write_inventory(tmp_path, VERSIONS[:2], format_=format_, parts=3)
     inventory, _ = LocalPlace(written.folder).newest(BUCKET)
     with Engine(spill=tmp_path / "spill") as engine:
         assert load(inventory, written.data, engine, tmp_path / "inventory.parquet") == (2, [written.data[2]])
 
 
-def test_csv_file_of_several_compressed_members_is_read_completely(tmp_path: Path) -> None:
+def test_csv_inventory_file_with_several_gzip_members_is_read_completely(tmp_path: Path) -> None:
     written = write_inventory(tmp_path, VERSIONS, format_=CSV)
     content = gzip.decompress(written.data[0].read_bytes())
     written.replace_data(gzip.compress(content[:300]) + gzip.compress(content[300:]))
@@ -118,7 +118,7 @@ def test_csv_file_of_several_compressed_members_is_read_completely(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("old", "new"), [(b"\n", b"\r\n"), (b"", b"\xef\xbb\xbf"), (b'"', b"")])
-def test_csv_file_with_other_line_ends_a_byte_order_mark_or_without_quotes_is_read_completely(
+def test_csv_inventory_file_with_unusual_line_ends_byte_order_mark_or_no_quotes_is_read(
     tmp_path: Path, old: bytes, new: bytes
 ) -> None:
     written = write_inventory(tmp_path, VERSIONS, format_=CSV)
@@ -130,14 +130,16 @@ def test_csv_file_with_other_line_ends_a_byte_order_mark_or_without_quotes_is_re
     assert sorted(map(repr, rows)) == sorted(map(repr, wanted))
 
 
-def test_creation_time_in_a_manifest_is_read_from_a_text_or_a_number_of_milliseconds(tmp_path: Path) -> None:
+def test_creation_time_in_an_inventory_manifest_may_be_a_text_or_a_number(tmp_path: Path) -> None:
     written = write_inventory(tmp_path, VERSIONS, created=datetime(2026, 2, 5, 1, 2, 3, 4000, tzinfo=UTC))
     assert LocalPlace(written.folder).newest(BUCKET)[0].created == datetime(2026, 2, 5, 1, 2, 3, 4000, tzinfo=UTC)
     written.change(creationTimestamp=1770253200000)
     assert LocalPlace(written.folder).newest(BUCKET)[0].created == datetime(2026, 2, 5, 1, 0, tzinfo=UTC)
 
 
-def test_times_without_a_time_zone_in_parquet_files_are_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_without_time_zone_in_a_parquet_inventory_are_read_as_utc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(FIELDS, "LastModifiedDate", ("last_modified_date", "TIMESTAMP_MS", "int64", ""))
     written = write_inventory(tmp_path, VERSIONS)
     assert {row[6] for row in read(written.folder, tmp_path / "spill") if row[2] == "v1"} == {
@@ -179,7 +181,7 @@ def key_that_is_not_utf8(written: WrittenInventory) -> None:
 
 
 def change_text(old: bytes, new: bytes) -> Damage:
-    """Return a damage that replaces the first occurrence of a text in the first CSV file."""
+    """Return a function that damages an inventory: it replaces the first occurrence of a text in a CSV file."""
 
     def change(written: WrittenInventory) -> None:
         content = gzip.decompress(written.data[0].read_bytes())
@@ -190,12 +192,12 @@ def change_text(old: bytes, new: bytes) -> Damage:
 
 
 def long_line_of_nul_bytes(written: WrittenInventory) -> None:
-    """Replace a CSV file by a line that is longer than DuckDB's buffer, which DuckDB ignores."""
+    """Damage an inventory: replace a CSV file by a line that exceeds DuckDB's buffer, so that DuckDB ignores it."""
     written.replace_data(gzip.compress(b"\0" * 34_000_000, compresslevel=1))
 
 
 def change_column(expression: str) -> Damage:
-    """Return a damage that replaces columns of the first Parquet file, with the syntax of DuckDB's SELECT *."""
+    """Return a function that damages an inventory: it changes columns of a Parquet file (`SELECT * EXPRESSION`)."""
 
     def change(written: WrittenInventory) -> None:
         new = written.data[0].with_suffix(".changed")
@@ -309,13 +311,13 @@ def test_damaged_or_unsuitable_inventory_is_an_error_with_the_path_of_the_file(
 
 
 @pytest.mark.parametrize("field", ["Size", "LastModifiedDate", "ETag"])
-def test_inventory_without_a_field_that_the_comparison_requires_is_refused(tmp_path: Path, field: str) -> None:
+def test_inventory_without_a_required_field_is_rejected(tmp_path: Path, field: str) -> None:
     written = write_inventory(tmp_path, VERSIONS, fields=[name for name in FIELDS if name != field])
     with pytest.raises(OperatorError, match=f"manifest.json .* without {field}, which the comparison requires"):
         read(written.folder, tmp_path / "spill")
 
 
-def test_manifest_that_lists_a_file_twice_is_refused_because_its_rows_would_be_counted_twice(tmp_path: Path) -> None:
+def test_inventory_manifest_that_lists_a_data_file_twice_is_rejected(tmp_path: Path) -> None:
     written = write_inventory(tmp_path, VERSIONS, parts=1)
     inventory, _ = LocalPlace(written.folder).newest(BUCKET)
     [file] = inventory.files
@@ -324,7 +326,7 @@ def test_manifest_that_lists_a_file_twice_is_refused_because_its_rows_would_be_c
         read(written.folder, tmp_path / "spill")
 
 
-def test_newest_complete_inventory_is_used_and_a_note_names_the_newer_incomplete_one(tmp_path: Path) -> None:
+def test_newest_complete_inventory_is_used_with_a_note_about_a_newer_incomplete_one(tmp_path: Path) -> None:
     written = [write_inventory(tmp_path, VERSIONS, created=CREATED + timedelta(days=day)) for day in range(3)]
     (written[2].folder / "manifest.checksum").unlink()
     found, notes = LocalPlace(tmp_path).newest(BUCKET)
@@ -333,14 +335,14 @@ def test_newest_complete_inventory_is_used_and_a_note_names_the_newer_incomplete
     assert notes == [f"note: {written[2].folder} {reason}; an older inventory was used"]
 
 
-def test_older_incomplete_inventory_causes_no_note(tmp_path: Path) -> None:
+def test_older_incomplete_inventory_produces_no_note(tmp_path: Path) -> None:
     written = [write_inventory(tmp_path, VERSIONS, created=CREATED + timedelta(days=day)) for day in range(2)]
     (written[0].folder / "manifest.checksum").unlink()
     found, notes = LocalPlace(tmp_path).newest(BUCKET)
     assert (found.place, notes) == (str(written[1].manifest), [])
 
 
-def test_damaged_newest_inventory_is_an_error_and_no_older_one_is_used(tmp_path: Path) -> None:
+def test_damaged_newest_inventory_is_an_error_although_an_older_one_exists(tmp_path: Path) -> None:
     written = [write_inventory(tmp_path, VERSIONS, created=CREATED + timedelta(days=day)) for day in range(2)]
     written[1].manifest.write_bytes(b"{}")
     with pytest.raises(OperatorError, match=f"{written[1].manifest} is damaged"):
@@ -358,7 +360,7 @@ def test_inventory_of_the_audited_bucket_is_selected_from_a_folder_with_several_
         LocalPlace(tmp_path).newest("x")
 
 
-def test_newest_inventory_is_found_by_its_manifest_if_the_folders_have_other_names(tmp_path: Path) -> None:
+def test_newest_inventory_in_renamed_folders_is_found_by_the_time_in_its_manifest(tmp_path: Path) -> None:
     newer = write_inventory(tmp_path / "a", VERSIONS, created=CREATED + timedelta(days=1))
     older = write_inventory(tmp_path / "b", VERSIONS)
     older.folder.rename(older.folder.with_name("z"))
@@ -368,7 +370,7 @@ def test_newest_inventory_is_found_by_its_manifest_if_the_folders_have_other_nam
 
 
 @pytest.mark.parametrize("folder", ["data", ".", "files", "../data", "../../../../inventory/uploads/indexer/data"])
-def test_data_files_are_found_beside_the_manifest_and_at_the_places_of_their_keys(tmp_path: Path, folder: str) -> None:
+def test_inventory_data_files_are_found_in_each_supported_folder_layout(tmp_path: Path, folder: str) -> None:
     written = write_inventory(tmp_path, VERSIONS)
     new = written.folder / folder
     new.mkdir(exist_ok=True)
@@ -377,7 +379,7 @@ def test_data_files_are_found_beside_the_manifest_and_at_the_places_of_their_key
     assert len(read(written.manifest, tmp_path / "spill")) == len(VERSIONS)
 
 
-def test_path_without_an_inventory_is_an_error(tmp_path: Path) -> None:
+def test_local_path_without_an_inventory_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(
         OperatorError, match=r"has no inventory: give a folder or an s3:// URL that contains manifest.json"
     ):
@@ -386,7 +388,7 @@ def test_path_without_an_inventory_is_an_error(tmp_path: Path) -> None:
         LocalPlace(tmp_path / "absent").newest(BUCKET)
 
 
-def test_inventory_with_quotation_marks_and_patterns_in_its_path_is_read(tmp_path: Path) -> None:
+def test_inventory_in_a_path_with_quotation_marks_and_wildcards_is_read(tmp_path: Path) -> None:
     written = write_inventory(tmp_path, VERSIONS)
     odd = tmp_path / "it's a [folder] *"
     odd.mkdir()

@@ -1,4 +1,4 @@
-"""The tool `audit` with the option --from-inventory: its findings, the source of both snapshots, and its errors."""
+"""Tests of `audit --from-inventory`: its findings, the sources of the inventory and the rows, and its errors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ WINDOW = (CREATED - timedelta(days=35), CREATED + timedelta(days=1))
 
 
 class Audits:
-    """Runs `audit` with a fake stack, whose bucket has VERSIONS and whose table has ROWS."""
+    """Runs the tool `audit` with a fake stack. The bucket contains VERSIONS, and the table contains ROWS."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.capsys = capsys
@@ -83,13 +83,13 @@ class Audits:
         self.output, self.errors = self.capsys.readouterr()
         return code
 
-    def json(self, *arguments: str, cache: str = "cache") -> Any:  # noqa: ANN401  JSON
+    def json(self, *arguments: str, cache: str = "cache") -> Any:  # noqa: ANN401  JSON values have any type
         self(*arguments, "--json", cache=cache)
         return json.loads(self.output)
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The options for the inventory and the export in local folders."""
+        """Options of `audit` that select the inventory and the table export in local folders."""
         return (f"--from-inventory={self.inventory.folder}", f"--from-export={self.export}")
 
 
@@ -100,7 +100,7 @@ def audit(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     return Audits(tmp_path, capsys)
 
 
-def found(document: Any) -> list[tuple[str, str]]:  # noqa: ANN401  JSON
+def found(document: Any) -> list[tuple[str, str]]:  # noqa: ANN401  JSON values have any type
     return sorted((each["difference"], each["key"]) for each in document["findings"])
 
 
@@ -130,7 +130,7 @@ def test_audit_from_an_inventory_reports_the_same_findings_as_an_audit_by_listin
 
 
 @pytest.mark.parametrize(("arguments", "limit"), [([], "800000000B"), (["--memory=2GB"], "1800000000B")])
-def test_memory_limit_of_audit_includes_the_memory_that_the_tool_needs_outside_duckdb(
+def test_memory_option_of_audit_limits_duckdb_to_less_because_python_needs_memory(
     audit: Audits, monkeypatch: pytest.MonkeyPatch, arguments: list[str], limit: str
 ) -> None:
     limits = []
@@ -144,7 +144,7 @@ def test_memory_limit_of_audit_includes_the_memory_that_the_tool_needs_outside_d
     assert limits == [limit]
 
 
-def test_audit_with_findings_prints_the_time_of_the_inventory_and_has_exit_code_1(audit: Audits) -> None:
+def test_audit_from_an_inventory_with_findings_prints_the_inventory_time_and_exits_with_1(audit: Audits) -> None:
     assert audit(*audit.paths) == 1
     assert (
         "4 differences (1 incomplete, 1 missing, 1 stale, 1 wrong) in 6 versions and 1 delete marker of 5 keys, 8 rows"
@@ -153,10 +153,10 @@ def test_audit_with_findings_prints_the_time_of_the_inventory_and_has_exit_code_
     assert ", inventory of 2026-02-05T01:00:00Z; dry run: --repair sends an event for each difference" in audit.output
     size = sum(path.stat().st_size for path in audit.inventory.data)
     assert f"inventory of 2026-02-05T01:00:00Z: 2 files, {size:,} bytes\n" in audit.errors
-    assert "4 possible differences to confirm\n" in audit.errors
+    assert "confirming 4 possible differences\n" in audit.errors
 
 
-def test_consistent_table_has_exit_code_0(audit: Audits) -> None:
+def test_audit_from_an_inventory_of_a_consistent_table_exits_with_0(audit: Audits) -> None:
     audit.aws.listed = VERSIONS[:4]
     rows = [typed(each) for each in [*ROWS[:4], ROWS[6]]]
     inventory = write_inventory(audit.folder / "good", VERSIONS[:4])
@@ -165,14 +165,14 @@ def test_consistent_table_has_exit_code_0(audit: Audits) -> None:
     assert "audit: the table is consistent with the bucket: 3 versions and 1 delete marker of 2 keys" in audit.output
 
 
-def test_inventory_of_another_configuration_in_the_log_bucket_is_not_used(audit: Audits) -> None:
+def test_inventory_that_another_configuration_has_created_is_not_used(audit: Audits) -> None:
     root, later = audit.folder / "s3" / LOG_BUCKET, CREATED + timedelta(days=1)
     write_inventory(root, VERSIONS[:1], created=later, configuration="another")
     document = audit.json("--from-inventory")
     assert document["inventory"]["path"].startswith(f"{LOCATION}/uploads/indexer/2026-02-05T01-00Z/")
 
 
-def test_inventory_that_lacks_old_versions_with_rows_is_a_finding_because_of_keys_without_rows(audit: Audits) -> None:
+def test_inventory_that_lacks_old_versions_causes_a_finding(audit: Audits) -> None:
     inventory = write_inventory(audit.folder / "part", VERSIONS[2:])
     document = audit.json(f"--from-inventory={inventory.root}", f"--from-export={audit.export}")
     [finding] = document["settings"]
@@ -183,7 +183,7 @@ def test_inventory_that_lacks_old_versions_with_rows_is_a_finding_because_of_key
     assert part["settings"] == []
 
 
-def test_inventory_whose_configuration_has_a_filter_is_refused_before_any_cost(audit: Audits) -> None:
+def test_inventory_whose_filter_excludes_compared_keys_is_refused_before_the_export_starts(audit: Audits) -> None:
     audit.aws.inventory = {**inventory_configuration(TARGET, LOCATION), "Filter": {"Prefix": "wrong"}}
     assert audit("--from-inventory") == 2
     assert "has a filter, so s3://log-bucket/inventory/uploads/indexer/2026-02-05T01-00Z/manifest.json" in audit.errors
@@ -191,7 +191,7 @@ def test_inventory_whose_configuration_has_a_filter_is_refused_before_any_cost(a
     assert audit.json("--from-inventory", "--prefix=wrong.")["versions"] == 1
 
 
-def test_filter_that_includes_all_keys_of_the_notification_is_accepted(audit: Audits) -> None:
+def test_inventory_filter_that_includes_all_keys_of_the_notification_is_accepted(audit: Audits) -> None:
     audit.settings["prefix"] = "wrong"
     audit.aws.rules = [notification(Filter=key_filter(Prefix="wrong"))]
     audit.aws.inventory = {**inventory_configuration(TARGET, LOCATION), "Filter": {"Prefix": "wron"}}
@@ -200,7 +200,7 @@ def test_filter_that_includes_all_keys_of_the_notification_is_accepted(audit: Au
 
 
 @pytest.mark.parametrize("rest", [VERSIONS[:2], VERSIONS[2:]])
-def test_inventory_that_lacks_old_versions_without_rows_is_a_finding_without_a_configuration(
+def test_inventory_that_lacks_old_versions_without_rows_causes_a_finding_without_a_configuration(
     audit: Audits, rest: list[Version]
 ) -> None:
     audit.aws.inventory = None
@@ -224,11 +224,11 @@ def test_inventory_that_lacks_old_versions_without_rows_is_a_finding_without_a_c
     assert f"the inventory lacks {without_rows[0].key}  {without_rows[0].version_id}\n" in audit.errors
 
 
-def test_data_file_without_rows_causes_a_note(audit: Audits) -> None:
+def test_audit_prints_a_note_about_an_inventory_data_file_without_rows(audit: Audits) -> None:
     inventory = write_inventory(audit.folder / "parts", VERSIONS, parts=len(VERSIONS) + 1)
     document = audit.json(f"--from-inventory={inventory.root}", f"--from-export={audit.export}")
     name = inventory.data[-1].name
-    assert f"note: 1 file of the inventory without rows, such as {name}" in document["notes"]
+    assert f"note: the inventory has 1 data file without rows, such as {name}" in document["notes"]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_data_file_without_rows_causes_a_note(audit: Audits) -> None:
         ({}, ""),
     ],
 )
-def test_configuration_of_an_existing_bucket_is_compared_only_for_an_inventory_of_the_stack(
+def test_inventory_configuration_of_an_existing_bucket_is_compared_only_for_an_inventory_of_the_stack(
     audit: Audits, configuration: dict[str, Any] | None, problem: str
 ) -> None:
     bucket = {"name": "reports", "versioned": True, "prefixes": [], "rule": "tapstack-dev-reports"}
@@ -257,7 +257,7 @@ def test_configuration_of_an_existing_bucket_is_compared_only_for_an_inventory_o
     assert document["settings"] == []
 
 
-def test_inventory_may_lack_versions_of_its_last_48_hours(audit: Audits) -> None:
+def test_inventory_that_lacks_versions_of_its_last_48_hours_causes_no_finding(audit: Audits) -> None:
     young = version("young.txt", seconds=int((CREATED - timedelta(hours=48) - START).total_seconds()))
     old = version("old.txt", seconds=int((CREATED - timedelta(hours=48) - START).total_seconds()) - 1)
     for each in nonempty((young, old)):
@@ -270,17 +270,17 @@ def test_inventory_may_lack_versions_of_its_last_48_hours(audit: Audits) -> None
         assert document["inventory"]["too_young"] == (each is young)
 
 
-def test_difference_that_no_longer_exists_is_not_reported(audit: Audits) -> None:
+def test_audit_from_an_inventory_does_not_report_a_difference_that_was_corrected_since(audit: Audits) -> None:
     audit.aws.rows = [*ROWS, row(VERSIONS[5], **OBJECT)]
     assert ("missing", "missing.txt") not in found(audit.json(*audit.paths))
 
 
-def test_repair_sends_an_event_for_each_confirmed_difference(audit: Audits) -> None:
+def test_audit_repair_from_an_inventory_sends_an_event_for_each_confirmed_difference(audit: Audits) -> None:
     assert audit.json(*audit.paths, "--repair")["sent"] == 4
     assert len(audit.aws.sent) == 4
 
 
-def test_inventory_of_the_stack_is_compared_with_a_new_export_of_its_time_whose_price_is_shown_first(
+def test_audit_from_an_inventory_prints_the_price_and_exports_the_rows_of_the_inventory_time(
     audit: Audits,
 ) -> None:
     assert found(audit.json("--from-inventory")) == DIFFERENCES
@@ -288,11 +288,11 @@ def test_inventory_of_the_stack_is_compared_with_a_new_export_of_its_time_whose_
     assert started["prefix"].startswith("exports/")
     wanted = {"table": TABLE_ARN, "bucket": EXPORT_BUCKET, "owner": "123456789012", "time": CREATED}
     assert {name: started[name] for name in wanted} == wanted
-    price = "export of 3.00 GB at 2026-02-05T01:00:00Z, about $0.30 in us-east-1\n"
+    price = "exporting the rows of 2026-02-05T01:00:00Z: 3.00 GB, which costs about $0.30 in us-east-1\n"
     assert audit.errors.index(price) > audit.errors.index("inventory of 2026-02-05T01:00:00Z: 2 files")
 
 
-def test_export_of_the_time_of_the_inventory_is_used_again_from_the_cache_and_from_s3(audit: Audits) -> None:
+def test_export_of_the_inventory_time_is_reused_from_the_cache_and_from_s3(audit: Audits) -> None:
     for cache in ("cache", "cache", "another-cache"):
         audit.json("--from-inventory", cache=cache)
         if cache == "cache":
@@ -300,23 +300,23 @@ def test_export_of_the_time_of_the_inventory_is_used_again_from_the_cache_and_fr
                 values = {name: getattr(export, name) for name in export.__slots__}
                 audit.aws.exports[arn] = type(export)(**{**values, "status": "COMPLETED"})
     assert len(audit.aws.started) == 1
-    assert f"export of 2026-02-05T01:00:00Z in s3://{EXPORT_BUCKET}/exports/" in audit.errors
-    assert "without costs" in audit.errors
+    assert f"using the export of 2026-02-05T01:00:00Z in s3://{EXPORT_BUCKET}/exports/" in audit.errors
+    assert "without new costs" in audit.errors
 
 
-def test_export_of_another_time_is_not_used(audit: Audits) -> None:
+def test_export_whose_time_differs_from_the_inventory_time_is_not_used(audit: Audits) -> None:
     audit.aws.add_export("exports/other", time=CREATED - timedelta(seconds=1))
     audit.json("--from-inventory")
     assert [each["time"] for each in audit.aws.started] == [CREATED]
 
 
-def test_temporary_files_are_deleted_after_the_audit(audit: Audits) -> None:
+def test_audit_from_an_inventory_deletes_its_temporary_files(audit: Audits) -> None:
     audit.json("--from-inventory")
     assert [each.name.partition("-")[0] for each in (audit.folder / "cache").iterdir()] == ["snapshot"]
 
 
 @pytest.mark.parametrize("step", ["exports", "files"])
-def test_after_an_error_no_export_was_started_and_temporary_files_are_deleted(audit: Audits, step: str) -> None:
+def test_failed_audit_from_an_inventory_starts_no_export_and_deletes_temporary_files(audit: Audits, step: str) -> None:
     if step == "exports":
         audit.aws.window = None
     else:
@@ -359,13 +359,13 @@ def inventory_of_another_bucket(audit: Audits) -> None:
 
 
 NO_INVENTORY = (
-    "audit: --from-inventory: the stack has no inventory: set the configuration key inventory to true and run "
-    "`pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
+    "audit: --from-inventory: the stack configures no S3 Inventory: set the configuration key inventory to true and "
+    "run `pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
 )
 NO_EXPORTS = (
-    "audit: the stack has no export bucket, and the audit needs the rows at the time of the inventory, "
-    "2026-02-05T01:00:00Z: set the configuration key analytics to true and run `pulumi up`, or export the table at "
-    "this time yourself (`aws dynamodb export-table-to-point-in-time --export-time`) and give --from-export PATH"
+    "audit: the audit compares the inventory with an export of the table at the same time, 2026-02-05T01:00:00Z, but "
+    "the stack has no export bucket: set the configuration key analytics to true and run `pulumi up`. Or export the "
+    "table with `aws dynamodb export-table-to-point-in-time --export-time`, and add --from-export PATH"
 )
 OUTSIDE = (
     "audit: DynamoDB cannot export the rows of 2026-02-05T01:00:00Z, the time of the inventory, because the recovery"
@@ -386,13 +386,13 @@ OUTSIDE = (
             late_recovery,
             f"{OUTSIDE} window of the table 'objects' is from 2026-02-05T01:01:00Z to 2026-02-06T01:00:00Z: ",
         ),
-        (late_recovery, "use a later inventory, or give --from-export PATH with an export of about this time"),
-        (early_recovery, "wait some minutes and start the audit again, or give --from-export PATH with an export of"),
+        (late_recovery, "use a later inventory, or use an export of about this time with --from-export PATH"),
+        (early_recovery, "wait some minutes and start the audit again, or use an export of about this time"),
         (no_complete_inventory, "2026-02-05T01-00Z has no manifest.checksum, so S3 has not finished the inventory"),
         (inventory_of_another_bucket, "is the manifest of an inventory of the bucket 'another', not of 'uploads'"),
     ],
 )
-def test_snapshot_that_cannot_be_read_is_an_error_with_the_remedy(
+def test_audit_from_an_inventory_without_readable_inventory_or_rows_is_an_error_with_a_remedy(
     audit: Audits, change: Callable[[Audits], None], message: str
 ) -> None:
     change(audit)
@@ -401,7 +401,7 @@ def test_snapshot_that_cannot_be_read_is_an_error_with_the_remedy(
     assert not audit.aws.started
 
 
-def test_export_of_another_table_is_an_error(audit: Audits) -> None:
+def test_audit_with_an_export_of_another_table_is_an_error(audit: Audits) -> None:
     export = write_export(audit.folder / "other", [], tableArn=f"{TABLE_ARN}-other")
     assert audit(f"--from-inventory={audit.inventory.folder}", f"--from-export={export}") == 2
     assert "is the manifest of an export of the table" in audit.errors
@@ -417,11 +417,13 @@ def test_export_of_another_table_is_an_error(audit: Audits) -> None:
         (timedelta(seconds=20), "2026-02-05T01:00:20Z, 20 seconds after the inventory of 2026-02-05T01:00:00Z"),
         (
             timedelta(days=-8),
-            "8 days before the inventory of 2026-02-05T01:00:00Z. Use an export of the time of the inv",
+            "8 days before the inventory of 2026-02-05T01:00:00Z. Use an export of the same time",
         ),
     ],
 )
-def test_rows_of_another_time_cause_a_note(audit: Audits, skew: timedelta, note: str) -> None:
+def test_audit_prints_a_note_if_export_and_inventory_have_different_times(
+    audit: Audits, skew: timedelta, note: str
+) -> None:
     export = write_export(
         audit.folder / "later", [typed(each) for each in ROWS], exportTime=f"{CREATED + skew:%Y-%m-%dT%H:%M:%SZ}"
     )
@@ -429,7 +431,7 @@ def test_rows_of_another_time_cause_a_note(audit: Audits, skew: timedelta, note:
     assert any(note in each for each in notes), notes
 
 
-def test_incomplete_newer_inventory_causes_a_note(audit: Audits) -> None:
+def test_audit_prints_a_note_about_a_newer_incomplete_inventory(audit: Audits) -> None:
     newer = write_inventory(audit.inventory.root, VERSIONS, created=CREATED + timedelta(days=1))
     (newer.folder / "manifest.checksum").unlink()
     document = audit.json("--from-inventory")
@@ -437,20 +439,20 @@ def test_incomplete_newer_inventory_causes_a_note(audit: Audits) -> None:
     assert any("2026-02-06T01-00Z has no manifest.checksum, so S3 has not" in each for each in document["notes"])
 
 
-def test_old_inventory_causes_a_note(audit: Audits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audit_prints_a_note_about_an_old_inventory(audit: Audits, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Snapshotter.__init__.__kwdefaults__ or {}, "now", lambda: CREATED + timedelta(days=5))
     [note] = [each for each in audit.json(*audit.paths)["notes"] if "old" in each]
     assert note.startswith("note: the newest complete inventory is 5 days old (2026-02-05T01:00:00Z): later changes")
 
 
-def test_audit_that_compares_nothing_because_all_objects_are_young_has_a_finding(audit: Audits) -> None:
+def test_audit_from_an_inventory_with_only_recent_objects_is_a_finding(audit: Audits) -> None:
     created = START + timedelta(hours=1)
     inventory = write_inventory(audit.folder / "young", VERSIONS, created=created)
     assert audit(f"--from-inventory={inventory.folder}", f"--from-export={audit.export}") == 1
-    assert "the inventory has only changes of its last 48 hours, so the audit compared nothing" in audit.output
+    assert "changes of the 48 hours before its creation, which can be incomplete, so the audit" in audit.output
 
 
-def test_inventory_of_an_existing_bucket_without_versioning_needs_no_versions(audit: Audits) -> None:
+def test_inventory_of_a_bucket_without_versioning_needs_no_version_fields(audit: Audits) -> None:
     bucket = {"name": "reports", "versioned": False, "prefixes": [], "rule": "tapstack-dev-reports"}
     versions = [version("x.txt", "null"), version("y.txt", "null")]
     audit.aws.index_bucket(bucket, versions)
@@ -486,20 +488,22 @@ def test_inventory_of_an_existing_bucket_without_versioning_needs_no_versions(au
         (["--from-inventory=s3://x"], "'s3://x' is not the URL of an inventory, such as s3://BUCKET/inventory"),
     ],
 )
-def test_options_that_contradict_one_another_are_an_error(audit: Audits, arguments: list[str], message: str) -> None:
+def test_contradictory_options_of_audit_from_an_inventory_are_an_error(
+    audit: Audits, arguments: list[str], message: str
+) -> None:
     with pytest.raises(SystemExit) as ended:
         audit(*arguments)
     assert ended.value.code == 2
     assert message in audit.capsys.readouterr().err
 
 
-def test_audit_without_an_inventory_does_not_import_duckdb() -> None:
+def test_tool_audit_imports_duckdb_only_for_an_inventory() -> None:
     code = "import sys, operations.command, operations.tools.audit; print('duckdb' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603  constant text
     assert output == "False\n"
 
 
-def test_written_inventory_represents_the_documented_format(tmp_path: Path) -> None:
+def test_inventory_that_the_tests_write_has_the_documented_format(tmp_path: Path) -> None:
     written: WrittenInventory = write_inventory(tmp_path, VERSIONS, created=datetime(2018, 1, 3, 2, tzinfo=UTC))
     manifest = json.loads(written.manifest.read_bytes())
     assert manifest["creationTimestamp"] == "1514944800000"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -379,7 +379,7 @@ def connected_head(settings: Settings, **headers: str) -> dict[str, Any]:
 def test_parse_time_accepts_http_dates_iso_8601_and_seconds(value: str | float) -> None:
     time = parse_time(value)
     assert time == START
-    assert time.utcoffset() == timedelta(0)
+    assert time.tzinfo is not None  # Only botocore's result for a number has the time zone of the machine.
 
 
 @pytest.mark.parametrize("value", ["soon", "Sat, 31 Jan 2026 12:00:99999999999999999999 GMT"])

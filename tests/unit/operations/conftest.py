@@ -43,7 +43,7 @@ class Command:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The JSON document that the last run printed."""
+        """JSON document that the last run of a tool printed."""
         document: dict[str, Any] = json.loads(self.output)
         return document
 
@@ -59,7 +59,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Command:
 
 @pytest.fixture
 def stack_outputs(tmp_path: Path) -> Path:
-    """File with the outputs of the fake stack."""
+    """Fixture: path of a file with the outputs of the fake stack."""
     file = tmp_path / "outputs.json"
     names = {"bucket_name": "uploads", "table_name": "objects", "lambda_function_name": "indexer"}
     file.write_text(json.dumps({**names, "lambda_function_arn": ARN, "failure_queue_url": "https://queue"}))
@@ -73,7 +73,7 @@ def connection() -> Connection:
 
 @pytest.fixture(scope="session")
 def _shared_clients() -> dict[str, Any]:
-    """The boto3 clients of the tools by service name. All tests share them, because their creation is slow."""
+    """Fixture: boto3 clients by service name. All tests share the clients, because their creation is slow."""
     with mock_aws():  # Only clients of a session that is created after the first use of moto are connected to moto.
         session: Any = boto3.Session()
         return {service: session.client(service) for service in SERVICES}
@@ -81,12 +81,12 @@ def _shared_clients() -> dict[str, Any]:
 
 @pytest.fixture
 def clients(_shared_clients: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The boto3 clients of the tools by service name, connected to moto, which is empty at the start of each test."""
+    """Fixture: boto3 clients by service name that are connected to moto, which is empty at the start of each test."""
     with mock_aws():
         yield _shared_clients
 
 
 @pytest.fixture
 def aws(clients: dict[str, Any]) -> Aws:
-    """An instance of `Aws` that shares its boto3 clients with the test."""
+    """Fixture: instance of `Aws` that shares its boto3 clients with the fixture `clients`."""
     return Aws(clients.__getitem__)

@@ -40,7 +40,7 @@ KMS = "<SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>%s</KMSMasterKeyID>"
 
 
 class Adopted:
-    """An adoption of a fake bucket, with the waits of the adoption."""
+    """An `Adoption` of a fake bucket, and the seconds that it waited."""
 
     def __init__(self, connection: Connection, bucket: ExistingBucket, name: str = "reports") -> None:
         connection.bucket = self.bucket = bucket
@@ -58,18 +58,18 @@ class Adopted:
 
 
 def with_settings(**settings: str) -> ExistingBucket:
-    """Return a bucket with the documents of some settings."""
+    """Return a fake bucket whose settings have the given XML or JSON documents."""
     bucket = ExistingBucket()
     bucket.settings |= settings
     return bucket
 
 
 def denying(name: str) -> Callable[[int, str], int | None]:
-    """Return a function that denies the requests with a name."""
+    """Return a function that denies all requests with a name, such as `GET policy`."""
     return lambda _number, request: 403 if request == name else None
 
 
-def test_examination_reads_all_settings_and_changes_nothing(connection: Connection) -> None:
+def test_adopt_examination_reads_all_bucket_settings_and_changes_nothing(connection: Connection) -> None:
     policy = {"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}]}
     bucket = with_settings(
         encryption=ENCRYPTION % KMS % KEY_ARN, ownershipControls=OWNERSHIP % "ObjectWriter", policy=json.dumps(policy)
@@ -88,7 +88,7 @@ def test_examination_reads_all_settings_and_changes_nothing(connection: Connecti
     assert {name.partition(" ")[0] for name in bucket.requests} == {"GET"}
 
 
-def test_bucket_without_optional_settings_has_the_defaults_of_s3(connection: Connection) -> None:
+def test_adopt_reports_the_s3_defaults_of_a_bucket_without_optional_settings(connection: Connection) -> None:
     report = Adopted(connection, with_settings(versioning=VERSIONING.replace("<Status>%s</Status>", ""))).examine()
     assert (report.versioning, report.encryption, report.kms_key) == ("Disabled", "none", "")
     assert (report.ownership, report.policy_statements, report.denials) == ("ObjectWriter", 0, [])
@@ -96,7 +96,7 @@ def test_bucket_without_optional_settings_has_the_defaults_of_s3(connection: Con
     assert Adopted(connection, enforced).examine().notes == []
 
 
-def test_suspended_versioning_is_a_note(connection: Connection) -> None:
+def test_adopt_prints_a_note_about_suspended_versioning(connection: Connection) -> None:
     report = Adopted(connection, with_settings(versioning=VERSIONING % "Suspended")).examine()
     assert report.notes[0].startswith("versioning is suspended")
 
@@ -109,7 +109,7 @@ def test_suspended_versioning_is_a_note(connection: Connection) -> None:
         ("GET policy", "s3:GetBucketPolicy"),
     ],
 )
-def test_denied_read_of_an_optional_setting_is_a_note_with_the_missing_permission(
+def test_adopt_prints_a_note_about_a_missing_permission_for_an_optional_setting(
     connection: Connection, request_name: str, permission: str
 ) -> None:
     adopted = Adopted(connection, ExistingBucket(before=denying(request_name)))
@@ -128,7 +128,7 @@ def test_denied_read_of_an_optional_setting_is_a_note_with_the_missing_permissio
         ("PUT notification", "s3:PutBucketNotification"),
     ],
 )
-def test_denied_request_for_a_required_setting_is_an_error_with_the_missing_permission(
+def test_adopt_without_permission_for_a_required_setting_fails_and_names_the_permission(
     connection: Connection, request_name: str, permission: str
 ) -> None:
     adopted = Adopted(connection, ExistingBucket(document=DOCUMENT, before=denying(request_name)))
@@ -138,7 +138,7 @@ def test_denied_request_for_a_required_setting_is_an_error_with_the_missing_perm
     assert not adopted.adoption.report.changed
 
 
-def test_bucket_in_another_region_is_not_changed(connection: Connection) -> None:
+def test_adopt_does_not_change_a_bucket_in_another_region(connection: Connection) -> None:
     adopted = Adopted(connection, with_settings(location=LOCATION % ""))
     report = adopted.run()
     assert [(each.obstacle, each.prevents) for each in report.obstacles] == [("region", True)]
@@ -146,7 +146,7 @@ def test_bucket_in_another_region_is_not_changed(connection: Connection) -> None
     assert (report.sent, adopted.bucket.document) == (False, EMPTY)
 
 
-def test_bucket_of_another_account_is_not_changed(connection: Connection) -> None:
+def test_adopt_does_not_change_a_bucket_of_another_account(connection: Connection) -> None:
     adopted = Adopted(connection, ExistingBucket(owner="210987654321"))
     report = adopted.run()
     assert [each.obstacle for each in report.obstacles] == ["account"]
@@ -154,7 +154,7 @@ def test_bucket_of_another_account_is_not_changed(connection: Connection) -> Non
 
 
 @pytest.mark.parametrize("name", [BUCKET, *(f"indexer-{each}-{ACCOUNT}-eu-west-1" for each in ("logs", "exports"))])
-def test_bucket_that_the_stack_owns_is_not_changed(connection: Connection, name: str) -> None:
+def test_adopt_does_not_change_a_bucket_that_the_stack_owns(connection: Connection, name: str) -> None:
     adopted = Adopted(connection, ExistingBucket(), name=name)
     assert [each.obstacle for each in adopted.run().obstacles] == ["bucket"]
     assert adopted.bucket.document == EMPTY
@@ -172,7 +172,7 @@ KEYS: dict[str, tuple[str, dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", KEYS)
-def test_key_that_cannot_be_used_is_an_obstacle_that_does_not_prevent_the_change(
+def test_adopt_of_a_bucket_with_an_unusable_kms_key_reports_an_obstacle_but_makes_the_change(
     connection: Connection, case: str
 ) -> None:
     key, changes, kms_key, problem = KEYS[case]
@@ -184,7 +184,7 @@ def test_key_that_cannot_be_used_is_an_obstacle_that_does_not_prevent_the_change
     assert problem in "".join(each.problem for each in report.obstacles)
 
 
-def test_adoption_notes_that_kms_did_not_permit_the_description_of_the_key(connection: Connection) -> None:
+def test_adopt_prints_a_note_if_kms_denied_the_description_of_the_key(connection: Connection) -> None:
     bucket = with_settings(encryption=ENCRYPTION % KMS % "alias/reports")
     bucket.before = denying("GET key")
     report = Adopted(connection, bucket).examine()
@@ -192,7 +192,9 @@ def test_adoption_notes_that_kms_did_not_permit_the_description_of_the_key(conne
     assert report.kms_key == "alias/reports"
 
 
-def test_applied_change_is_one_request_without_validation_and_with_the_expected_owner(connection: Connection) -> None:
+def test_adopt_changes_the_notifications_with_one_request_that_contains_the_expected_owner(
+    connection: Connection,
+) -> None:
     adopted = Adopted(connection, ExistingBucket(document=DOCUMENT))
     report = adopted.run()
     assert adopted.bucket.requests[-3:] == ["GET notification", "PUT notification", "GET notification"]
@@ -203,7 +205,7 @@ def test_applied_change_is_one_request_without_validation_and_with_the_expected_
     assert b"<NewConfiguration" in adopted.bucket.document
 
 
-def test_bucket_with_event_bridge_is_not_written(connection: Connection) -> None:
+def test_adopt_sends_no_write_request_for_a_bucket_with_eventbridge(connection: Connection) -> None:
     bucket = ExistingBucket(document=DOCUMENT.replace(b"<New", b"<EventBridgeConfiguration/><New"))
     report = Adopted(connection, bucket).run()
     assert (report.event_bridge, report.sent, report.changed) == (True, False, False)
@@ -211,8 +213,8 @@ def test_bucket_with_event_bridge_is_not_written(connection: Connection) -> None
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_failed_write_is_not_repeated(connection: Connection, status: int) -> None:
-    """A second attempt could replace the change of another writer."""
+def test_adopt_does_not_retry_a_failed_write(connection: Connection, status: int) -> None:
+    """A second attempt could overwrite a change that another program has made since the first attempt."""
     bucket = ExistingBucket(document=DOCUMENT)
     bucket.before = lambda _number, name: status if name == "PUT notification" else None
     adopted = Adopted(connection, bucket)
@@ -222,7 +224,7 @@ def test_failed_write_is_not_repeated(connection: Connection, status: int) -> No
     assert (adopted.adoption.report.sent, adopted.adoption.report.accepted) == (True, False)
 
 
-def test_handlers_of_one_write_do_not_change_later_requests(connection: Connection) -> None:
+def test_botocore_handlers_of_an_adopt_write_do_not_affect_later_requests(connection: Connection) -> None:
     Adopted(connection, ExistingBucket(document=DOCUMENT)).run()
     connection.bucket = ExistingBucket(document=DOCUMENT)
     connection.s3.put_bucket_notification_configuration(Bucket="reports", NotificationConfiguration={})
@@ -231,24 +233,24 @@ def test_handlers_of_one_write_do_not_change_later_requests(connection: Connecti
 
 
 @pytest.mark.parametrize("stale", [1, len(WAITS_SECONDS) - 1])
-def test_configuration_that_s3_returns_late_is_read_again(connection: Connection, stale: int) -> None:
+def test_adopt_reads_the_notifications_again_until_s3_returns_the_change(connection: Connection, stale: int) -> None:
     adopted = Adopted(connection, ExistingBucket(document=DOCUMENT, stale=stale))
     report = adopted.run()
     assert (report.changed, report.conflicts) == (True, [])
     assert adopted.waits == list(WAITS_SECONDS[: stale + 1])
 
 
-def test_configuration_that_s3_never_returns_is_not_reported_as_changed(connection: Connection) -> None:
+def test_adopt_does_not_report_a_change_that_s3_never_returns(connection: Connection) -> None:
     adopted = Adopted(connection, ExistingBucket(document=DOCUMENT, stale=len(WAITS_SECONDS)))
     report = adopted.run()
     assert (report.accepted, report.changed, report.event_bridge, report.conflicts) == (True, False, False, [])
 
 
 def writing(bucket: ExistingBucket, at: int) -> ExistingBucket:
-    """Let another writer replace the configuration before a request of `adopt`.
+    """Simulate another program that replaces the notification configuration before a request of `adopt`.
 
     Args:
-        bucket: the bucket.
+        bucket: the fake bucket.
         at: number of the request among the requests for the notification configuration, from 1.
     """
 
@@ -260,7 +262,7 @@ def writing(bucket: ExistingBucket, at: int) -> ExistingBucket:
     return bucket
 
 
-def test_change_of_another_writer_before_the_last_read_is_kept_and_reported(connection: Connection) -> None:
+def test_adopt_keeps_and_reports_a_change_by_another_writer_before_the_last_read(connection: Connection) -> None:
     report = Adopted(connection, writing(ExistingBucket(document=DOCUMENT), at=2)).run()
     assert (report.changed, [each.id for each in report.notifications]) == (True, ["", "another"])
     assert report.conflicts == [
@@ -269,20 +271,20 @@ def test_change_of_another_writer_before_the_last_read_is_kept_and_reported(conn
     ]
 
 
-def test_change_of_another_writer_after_the_write_is_reported(connection: Connection) -> None:
+def test_adopt_reports_a_change_by_another_writer_after_its_write(connection: Connection) -> None:
     report = Adopted(connection, writing(ExistingBucket(document=DOCUMENT), at=4)).run()
     assert (report.accepted, report.changed, report.event_bridge) == (True, False, False)
     assert "removed: EventBridgeConfiguration" in report.conflicts
 
 
-def test_change_of_another_writer_between_the_last_read_and_the_write_is_lost(connection: Connection) -> None:
-    """S3 has no conditional write, so no client can prevent this loss, which the runbook describes."""
+def test_change_by_another_writer_between_the_last_read_and_the_write_of_adopt_is_lost(connection: Connection) -> None:
+    """S3 has no conditional write, so no client can prevent the loss. The runbook describes this limit."""
     report = Adopted(connection, writing(ExistingBucket(document=DOCUMENT), at=3)).run()
     assert (report.changed, report.conflicts) == (True, [])
     assert [each.id for each in report.notifications] == ["", "theirs"]
 
 
-def test_configuration_commands_set_the_values_of_one_bucket() -> None:
+def test_pulumi_commands_of_adopt_add_one_bucket_to_the_configuration() -> None:
     number, *commands = configuration_commands("reports", versioning="Enabled", kms_key=KEY_ARN)
     assert number.startswith("N=$(pulumi config get existingBuckets")
     assert commands == [
@@ -290,7 +292,7 @@ def test_configuration_commands_set_the_values_of_one_bucket() -> None:
         'pulumi config set --path "existingBuckets[$N].versioned" true',
         f'pulumi config set --path "existingBuckets[$N].kmsKeyArn" {KEY_ARN}',
     ]
-    # Without --type string, Pulumi would store the number 2026.
+    # Without the option --type string, Pulumi would store the name "2026" as a number.
     assert configuration_commands("2026", versioning="Disabled", kms_key="")[1:] == [
         'pulumi config set --path "existingBuckets[$N].name" 2026 --type string',
         'pulumi config set --path "existingBuckets[$N].versioned" false',
@@ -304,15 +306,13 @@ def test_configuration_commands_set_the_values_of_one_bucket() -> None:
 @pytest.mark.parametrize(
     ("script", "number"),
     [
-        ("exit 255", 0),  # Pulumi exits with 255 if the key is not set.
+        ("exit 255", 0),  # The Pulumi CLI exits with 255 if a configuration key is not set.
         ("echo '[]'", 0),
         ("""echo '[{"name":"logs","versioned":true}]'""", 1),
         (r"""echo '[{"name":"logs","prefixes":["x\"name\":"]},{"name":"2026","prefixes":["name"]}]'""", 2),
     ],
 )
-def test_configuration_commands_count_the_buckets_of_the_configuration(
-    script: str, number: int, tmp_path: Path
-) -> None:
+def test_pulumi_commands_of_adopt_count_the_configured_buckets_first(script: str, number: int, tmp_path: Path) -> None:
     pulumi = tmp_path / "pulumi"
     pulumi.write_text(f"#!/bin/sh\n[ $1 = config ] || exit 1\n[ $2 = get ] || echo $4\n[ $2 = set ] || {script}\n")
     pulumi.chmod(0o755)

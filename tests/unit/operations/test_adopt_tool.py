@@ -1,4 +1,4 @@
-"""Tests of the tool `adopt` with the parser and the output of the command."""
+"""Tests of the command `tapstack adopt`: its arguments, output and exit codes."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_adopt_with_apply_prints_the_inverse_command_and_the_next_steps(adopt: C
     assert f"  {STEPS[0]}" in adopt.lines
 
 
-def test_steps_configure_the_bucket_unless_the_deployed_stack_indexes_it(adopt: Command) -> None:
+def test_adopt_prints_configuration_steps_unless_the_stack_already_indexes_the_bucket(adopt: Command) -> None:
     adopt.aws.settings = {**SETTINGS, "existing_buckets": [{**ENTRY, "name": "other"}]}
     assert adopt("adopt", "reports", "--apply") == 0
     assert adopt.lines[adopt.lines.index("next steps:") + 1 : -2] == [f"  {step}" for step in STEPS]
@@ -98,7 +98,7 @@ def test_steps_configure_the_bucket_unless_the_deployed_stack_indexes_it(adopt: 
     assert (adopt("adopt", "reports", "--json"), adopt.document["next_steps"]) == (0, STEPS)
 
 
-def test_bucket_that_cannot_be_indexed_is_not_changed(adopt: Command, connection: Connection) -> None:
+def test_adopt_does_not_change_a_bucket_that_the_stack_cannot_index(adopt: Command, connection: Connection) -> None:
     connection.bucket = with_settings(location=LOCATION % "us-west-2")
     assert adopt("adopt", "reports", "--apply") == 1
     assert adopt.lines[-1] == "adopt: the stack cannot index 'reports'; nothing was changed"
@@ -110,7 +110,7 @@ def test_bucket_that_cannot_be_indexed_is_not_changed(adopt: Command, connection
     assert not any(line.startswith(("account", "EventBridge")) for line in adopt.lines)
 
 
-def test_obstacle_that_does_not_prevent_the_change_is_printed_after_it(adopt: Command, connection: Connection) -> None:
+def test_adopt_prints_a_minor_obstacle_after_the_change(adopt: Command, connection: Connection) -> None:
     connection.bucket = with_settings(encryption=ENCRYPTION % KMS % KEY_ARN)
     connection.bucket.key = {**connection.bucket.key, "KeyState": "PendingDeletion"}
     assert adopt("adopt", "reports", "--apply") == 1
@@ -120,7 +120,7 @@ def test_obstacle_that_does_not_prevent_the_change_is_printed_after_it(adopt: Co
     assert adopt.lines[-1].startswith("adopt: EventBridge was switched on")
 
 
-def test_change_that_s3_does_not_return_is_reported_as_a_conflict(adopt: Command, connection: Connection) -> None:
+def test_adopt_prints_a_conflict_if_s3_does_not_return_the_change(adopt: Command, connection: Connection) -> None:
     connection.bucket.stale = len(WAITS_SECONDS)
     assert adopt("adopt", "reports", "--apply") == 1
     assert any(line.startswith("conflict: S3 accepted the change, but does not return it") for line in adopt.lines)
@@ -129,7 +129,7 @@ def test_change_that_s3_does_not_return_is_reported_as_a_conflict(adopt: Command
     )
 
 
-def test_change_of_another_writer_is_printed(adopt: Command, connection: Connection) -> None:
+def test_adopt_prints_the_change_of_another_writer(adopt: Command, connection: Connection) -> None:
     bucket = connection.bucket
 
     def write(_number: int, name: str) -> None:
@@ -192,7 +192,7 @@ def test_json_document_of_adopt_contains_the_settings_and_the_commands(adopt: Co
 @pytest.mark.parametrize(
     "name", ["Reports", "a", "reports/in", "arn:aws:s3:::reports", "x--euw1-az1--x-s3", "reports-"]
 )
-def test_invalid_bucket_name_is_an_error_with_the_limits(
+def test_adopt_with_an_invalid_bucket_name_is_an_error_with_the_limits(
     adopt: Command, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:

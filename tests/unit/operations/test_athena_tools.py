@@ -1,4 +1,4 @@
-"""The tools `sql`, `report` and `export` with Athena: results, costs, selection of the export, and interruptions."""
+"""Tests of the tools `sql`, `report` and `export` with Athena: results, costs, selected exports, and interruptions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EARLIER = f"s3://{EXPORT_BUCKET}/exports/earlier/AWSDynamoDB/{ID}"
 
 
 class Tools:
-    """Runs a tool with the fake Athena and a cache folder of its own."""
+    """Runs the operators' tools with a fake Athena and an own cache folder."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.capsys = capsys
@@ -57,13 +57,13 @@ def tools(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 @pytest.fixture
 def ready(tools: Tools) -> Tools:
-    """The tools after an export, which Athena reads."""
+    """Fixture: runs tools after `tapstack export`, so that Athena has rows."""
     tools.aws.add_export("exports/earlier")
     assert tools("export") == 0, tools.errors
     return tools
 
 
-def test_export_without_parquet_exports_the_table_and_selects_it_in_athena(tools: Tools) -> None:
+def test_tool_export_without_parquet_exports_the_table_and_makes_athena_read_the_export(tools: Tools) -> None:
     document = tools.document("export")
     [started] = tools.aws.started
     location = f"s3://{EXPORT_BUCKET}/{started['prefix']}/AWSDynamoDB/{ID}"
@@ -76,7 +76,7 @@ def test_export_without_parquet_exports_the_table_and_selects_it_in_athena(tools
     assert "about $0.30 in us-east-1" in tools.errors
 
 
-def test_export_reuses_an_export_that_is_younger_than_the_maximum_age(tools: Tools) -> None:
+def test_tool_export_reuses_an_export_that_is_younger_than_the_option_max_age(tools: Tools) -> None:
     tools.aws.add_export("exports/earlier", age=timedelta(minutes=30))
     assert tools("export") == 0
     assert tools.aws.started == []
@@ -85,14 +85,16 @@ def test_export_reuses_an_export_that_is_younger_than_the_maximum_age(tools: Too
     assert len(tools.aws.started) == 1
 
 
-def test_export_with_parquet_also_selects_an_export_in_the_bucket_of_the_stack(tools: Tools, tmp_path: Path) -> None:
+def test_tool_export_with_parquet_updates_athena_after_an_export_but_not_after_a_scan(
+    tools: Tools, tmp_path: Path
+) -> None:
     tools.aws.add_export("exports/earlier")
     assert tools.document("export", "--export", f"--parquet={tmp_path / 'a'}")["athena"] == EARLIER
     assert tools.document("export", "--scan", "--max-age=0", f"--parquet={tmp_path / 'b'}")["athena"] is None
     assert tools.aws.glue["StorageDescriptor"]["Location"] == f"{EARLIER}/data/"
 
 
-def test_parquet_files_remain_if_athena_cannot_be_updated(tools: Tools, tmp_path: Path) -> None:
+def test_tool_export_keeps_its_parquet_files_if_athena_cannot_be_updated(tools: Tools, tmp_path: Path) -> None:
     tools.aws.add_export("exports/earlier")
     tools.aws.final = ("FAILED", "Access denied")
     assert tools("export", "--export", f"--parquet={tmp_path / 'a'}") == 2
@@ -101,13 +103,13 @@ def test_parquet_files_remain_if_athena_cannot_be_updated(tools: Tools, tmp_path
     assert list((tmp_path / "a").rglob("*.parquet"))
 
 
-def test_existing_export_in_the_bucket_of_the_stack_can_be_selected(tools: Tools) -> None:
+def test_option_from_export_makes_athena_read_an_existing_export(tools: Tools) -> None:
     tools.aws.add_export("exports/earlier")
     assert tools("export", f"--from-export={EARLIER}/manifest-summary.json") == 0
     assert tools.aws.glue["StorageDescriptor"]["Location"] == f"{EARLIER}/data/"
 
 
-def test_export_that_athena_must_not_read_is_an_error_and_changes_nothing(tools: Tools, tmp_path: Path) -> None:
+def test_export_outside_the_stack_cannot_be_selected_for_athena(tools: Tools, tmp_path: Path) -> None:
     before = tools.aws.glue
     for arguments, message in nonempty(
         [
@@ -132,15 +134,13 @@ def test_export_that_athena_must_not_read_is_an_error_and_changes_nothing(tools:
 
 
 @pytest.mark.parametrize("arguments", [("sql", COUNT, "--athena"), ("report", "--athena"), ("export",)])
-def test_stack_without_analytics_is_an_error_that_names_the_configuration_key(
-    tools: Tools, arguments: tuple[str, ...]
-) -> None:
+def test_athena_tools_without_the_key_analytics_fail_and_name_the_key(tools: Tools, arguments: tuple[str, ...]) -> None:
     tools.aws.settings = dict(SETTINGS)
     assert tools(*arguments) == 2
     assert "the stack has no Athena workgroup: set the configuration key analytics to true" in tools.errors
 
 
-def test_query_in_athena_has_the_result_of_the_local_engine(ready: Tools) -> None:
+def test_sql_tool_prints_the_same_result_with_athena_and_with_duckdb(ready: Tools) -> None:
     for arguments in nonempty(
         [
             (COUNT,),
@@ -155,7 +155,7 @@ def test_query_in_athena_has_the_result_of_the_local_engine(ready: Tools) -> Non
         assert ready.output == local
 
 
-def test_query_in_athena_prints_the_scanned_bytes_the_price_and_the_time_of_the_export(ready: Tools) -> None:
+def test_sql_tool_with_athena_prints_scanned_bytes_price_and_export_time(ready: Tools) -> None:
     document = ready.document("sql", COUNT, "--athena")
     assert (document["table"], document["source"], document["table_rows"]) == (TABLE_ARN, EARLIER, NUMBER)
     assert document["bytes_scanned"] == 25 * 1024**2
@@ -163,16 +163,16 @@ def test_query_in_athena_prints_the_scanned_bytes_the_price_and_the_time_of_the_
     assert document["columns"] == [{"name": "number", "type": "BIGINT"}, {"name": "bytes", "type": "BIGINT"}]
     assert document["rows"] == [[NUMBER, 5 * NUMBER]]
     assert ready("sql", COUNT, "--athena") == 0
-    assert "26,214,400 bytes scanned in Athena, about $0.00012 in us-east-1" in ready.errors
+    assert "Athena scanned 26,214,400 bytes, which costs about $0.00012 in us-east-1" in ready.errors
     assert f"1 row, from the rows of the table at {document['time']}" in ready.errors
 
 
-def test_small_query_costs_the_minimum_of_athena(ready: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_price_of_a_small_athena_query_is_the_minimum_price(ready: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.support.athena_fakes.SCANNED", 1)
     assert ready.document("sql", COUNT, "--athena")["price"] == pytest.approx(5 * 10 / 1024**2)
 
 
-def test_result_of_athena_is_written_into_a_file(ready: Tools, tmp_path: Path) -> None:
+def test_sql_tool_with_athena_writes_the_result_to_a_new_file(ready: Tools, tmp_path: Path) -> None:
     file = tmp_path / "result.csv"
     assert ready("sql", COUNT, "--athena", "--format=csv", f"--output={file}") == 0
     assert file.read_bytes() == f"number,bytes\r\n{NUMBER},{5 * NUMBER}\r\n".encode()
@@ -186,7 +186,7 @@ def test_result_of_athena_is_written_into_a_file(ready: Tools, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_report_in_athena_has_the_tables_of_the_local_engine(ready: Tools) -> None:
+def test_report_tool_creates_the_same_report_with_athena_and_with_duckdb(ready: Tools) -> None:
     options = ("--prefix='", "--since=2026-01-01", "--top=2")
     local = ready.document("report", f"--from-export={EARLIER}", *options)
     document = ready.document("report", "--athena", *options)
@@ -197,50 +197,50 @@ def test_report_in_athena_has_the_tables_of_the_local_engine(ready: Tools) -> No
 
 
 @pytest.mark.slow
-def test_report_of_an_export_whose_files_were_deleted_is_an_error(ready: Tools) -> None:
+def test_athena_report_of_an_export_with_deleted_files_is_an_error(ready: Tools) -> None:
     part, *_ = (ready.aws.folder / EXPORT_BUCKET).rglob("*.json.gz")
     part.unlink()
     ready.aws.connections.clear()
     assert ready("report", "--athena") == 2
-    assert f"but the manifest of {EARLIER} states {NUMBER}: has the bucket deleted files of the export?" in ready.errors
+    assert f"but the manifest of {EARLIER} states {NUMBER}: a lifecycle rule or a user may" in ready.errors
 
 
 @pytest.mark.parametrize("arguments", [("sql", COUNT), pytest.param(("report",), marks=pytest.mark.slow)])
-def test_selection_of_another_export_during_a_query_is_an_error(ready: Tools, arguments: tuple[str, ...]) -> None:
+def test_athena_query_fails_if_another_export_is_selected_meanwhile(ready: Tools, arguments: tuple[str, ...]) -> None:
     selected = [ready.aws.glue, {**ready.aws.glue, "StorageDescriptor": {"Location": "s3://export-bucket/other/data/"}}]
-    ready.aws.glue_table = lambda *_: selected.pop(0)  # type: ignore[method-assign]  # the second request is after the query
+    ready.aws.glue_table = lambda *_: selected.pop(0)  # type: ignore[method-assign]  # the second request follows the query
     assert ready(*arguments, "--athena") == 2
-    assert "selected another export during the query: start again" in ready.errors
+    assert "selected another export during the query, so the result" in ready.errors
     assert ready.output == ""
 
 
-def test_query_without_an_export_is_an_error_with_the_remedy(tools: Tools) -> None:
+def test_athena_query_before_the_first_export_is_an_error_with_a_remedy(tools: Tools) -> None:
     assert tools("sql", COUNT, "--athena") == 2
-    assert "Athena has no rows of the table: run `tapstack export` first" in tools.errors
+    assert "no export is selected for Athena: run `tapstack export`" in tools.errors
     assert tools.aws.queries == []
 
 
-def test_query_of_an_expired_export_is_an_error_with_the_remedy(ready: Tools) -> None:
+def test_athena_query_of_an_expired_export_is_an_error_with_a_remedy(ready: Tools) -> None:
     for each in (ready.aws.folder / EXPORT_BUCKET).rglob("manifest-summary.json"):
         each.unlink()
     assert ready("sql", COUNT, "--athena") == 2
     assert "If the export has expired (configuration key exportRetentionDays), run `tapstack export`" in ready.errors
 
 
-def test_tool_waits_for_the_end_of_the_query(ready: Tools) -> None:
+def test_sql_tool_waits_until_the_athena_query_has_ended(ready: Tools) -> None:
     ready.aws.states = ["QUEUED", "RUNNING", "RUNNING"]
     assert ready("sql", COUNT, "--athena") == 0
     assert ready.aws.states == []
 
 
-def test_interruption_stops_the_query_in_athena(ready: Tools) -> None:
+def test_interrupted_sql_tool_stops_its_query_in_athena(ready: Tools) -> None:
     ready.aws.states = ["RUNNING", "interrupt"]
     assert ready("sql", COUNT, "--athena") == 130
     assert ready.aws.stopped == ["query-1"]
 
 
 @pytest.mark.slow
-def test_failed_query_of_a_report_stops_the_other_queries(ready: Tools) -> None:
+def test_failed_athena_query_of_a_report_stops_its_other_queries(ready: Tools) -> None:
     ready.aws.final, ready.aws.failing = ("FAILED", "EXCEEDED_LOCAL_MEMORY_LIMIT"), "AS declared_type"
     ready.aws.running = "AS upload_month"
     assert ready("report", "--athena") == 2
@@ -261,9 +261,9 @@ def test_failed_query_of_a_report_stops_the_other_queries(ready: Tools) -> None:
             ("FAILED", "COLUMN_NOT_FOUND: line 1:8: Column 'sise' cannot be resolved or requester is not authorized"),
             "requester is not authorized. docs/sql.md lists the columns of the relation objects",
         ),
-        (("FAILED", "FUNCTION_NOT_FOUND: line 1:8: Function 'f' not registered"), "use a function of Trino"),
+        (("FAILED", "FUNCTION_NOT_FOUND: line 1:8: Function 'f' not registered"), "Use a function of Trino"),
         (("FAILED", "TYPE_MISMATCH: line 1:8: Cannot apply operator: timestamp(3) < varchar(4)"), "write TIMESTAMP"),
-        (("FAILED", "SYNTAX_ERROR: line 1:8"), "SYNTAX_ERROR: line 1:8. Athena does not have each syntax of DuckDB"),
+        (("FAILED", "SYNTAX_ERROR: line 1:8"), "SYNTAX_ERROR: line 1:8. Athena lacks some of the SQL syntax of DuckDB"),
         (
             ("FAILED", "Permission denied on S3 path: s3://export-bucket/exports/a"),
             "Use credentials with the permissions for Athena in docs/security.md",
@@ -271,21 +271,21 @@ def test_failed_query_of_a_report_stops_the_other_queries(ready: Tools) -> None:
         (("CANCELLED", ""), "cannot run the query in Athena: the query has the state CANCELLED"),
     ],
 )
-def test_error_of_athena_has_the_remedy(ready: Tools, final: tuple[str, str], message: str) -> None:
+def test_athena_error_is_printed_with_a_remedy(ready: Tools, final: tuple[str, str], message: str) -> None:
     ready.aws.final = final
     assert ready("sql", COUNT, "--athena") == 2
     assert message in ready.errors
-    assert ("26,214,400 bytes scanned" in ready.errors) == (final[0] == "CANCELLED")
+    assert ("scanned 26,214,400 bytes" in ready.errors) == (final[0] == "CANCELLED")
 
 
-def test_unknown_column_has_the_help_of_the_local_engine(ready: Tools) -> None:
+def test_unknown_column_error_names_the_column_documentation_in_athena_and_duckdb(ready: Tools) -> None:
     for source in nonempty(["--athena", f"--from-export={EARLIER}"]):
         assert ready("sql", "SELECT sise FROM objects", source) == 2
         assert "docs/sql.md lists the columns of the relation objects" in ready.errors
 
 
-def test_statement_that_does_not_only_read_the_relation_is_not_sent_to_athena(ready: Tools) -> None:
+def test_sql_that_reads_another_table_is_not_sent_to_athena(ready: Tools) -> None:
     started = len(ready.aws.queries)
     assert ready("sql", "SELECT * FROM exported_rows", "--athena") == 2
-    assert "SQL on Athena can only read the relation objects" in ready.errors
+    assert "with --athena, a query can only read the relation objects" in ready.errors
     assert len(ready.aws.queries) == started

@@ -31,7 +31,7 @@ DELETED_AT = "2026-01-31T12:00:00.000Z"
 
 
 class Scenario:
-    """A fake stack and its audits. Each audit calls the function `meanwhile` during its grace period."""
+    """Runs audits of a fake stack. During the grace period, each audit calls the function `meanwhile`."""
 
     def __init__(self, listed: Sequence[Version], rows: Sequence[Row]) -> None:
         self.aws = FakeAws(listed, rows)
@@ -94,7 +94,7 @@ def test_audit_finds_missing_wrong_incomplete_and_stale_rows(
 ) -> None:
     report = Scenario(listed, rows).audit(prefix=prefix).report
     assert described(report) == expected
-    assert bool(report.rechecked) == bool(expected)  # The audit compares keys without differences only once.
+    assert bool(report.rechecked) == bool(expected)  # A second comparison is necessary only for keys with differences.
 
 
 def test_audit_counts_versions_excluded_by_the_notification_filter() -> None:
@@ -143,7 +143,7 @@ def test_audit_omits_versions_created_between_its_two_comparisons() -> None:
 def test_audit_omits_a_version_deleted_during_the_second_comparison(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The row of a deleted version correctly has `deleted_at`. An operator would delete it if the audit reported it."""
+    """The row is correct: it has the attribute `deleted_at`. If the audit reported it, an operator could delete it."""
     scenario = Scenario([OLD], [])
     listings: list[str] = []
     list_versions = scenario.aws.versions
@@ -151,7 +151,7 @@ def test_audit_omits_a_version_deleted_during_the_second_comparison(
     def versions(bucket: str, **which: Any) -> Iterator[Version]:
         listings.append(which["prefix"])
         yield from list(list_versions(bucket, **which))
-        if listings.count("a") == 1:  # The second comparison has listed the version, which is now deleted.
+        if listings.count("a") == 1:  # The version is deleted after the second comparison has listed it.
             scenario.aws.listed = []
             scenario.aws.rows = [row(OLD, deleted_at=DELETED_AT)]
 
@@ -250,7 +250,7 @@ def test_audit_with_heads_reports_and_repairs_a_different_content_type() -> None
     audit = scenario.audit(heads=True)
     [finding] = audit.report.findings
     assert finding.details == ("content_type is text/plain in the row and image/png in S3",)
-    assert audit.report.heads == 3  # The second comparison is not counted.
+    assert audit.report.heads == 3  # HEAD requests of the second comparison are not counted.
     audit.repair(scenario.progress)
     [event] = scenario.aws.sent
     assert event["Records"][0]["s3"]["object"]["key"] == "b"
@@ -287,17 +287,19 @@ def test_audit_heads_sample_sends_head_requests_for_the_given_number_of_versions
     assert ("a", "m1") not in scenario.aws.heads
 
 
-def test_audit_with_a_sample_reports_only_differences_of_sampled_versions() -> None:
+def test_audit_heads_sample_reports_only_differences_of_sampled_versions() -> None:
     scenario = with_heads(KEYS, [row(each) for each in KEYS[1:]], **{each.key: "image/png" for each in KEYS})
     report = scenario.audit(sample=5, rng=seeded()).report
     wrong = {(each.key, each.version_id) for each in report.findings if each.difference == "wrong"}
     assert wrong == set(scenario.aws.heads)
-    assert len(wrong) in (4, 5)  # The missing row of the first version can be part of the sample.
+    assert len(wrong) in (4, 5)  # The sample may contain the version k00, whose missing row is not reported as wrong.
     assert described(report).startswith("missing k00 v1")
 
 
 @pytest.mark.parametrize(("size", "versions", "tolerance"), [(5, KEYS, 100), (1, KEYS[:2], 130)])
-def test_sample_has_each_version_with_the_same_probability(size: int, versions: list[Version], tolerance: int) -> None:
+def test_audit_heads_sample_selects_each_version_with_the_same_probability(
+    size: int, versions: list[Version], tolerance: int
+) -> None:
     rng, counts = seeded(), Counter[str]()
     for _ in range(2000):
         sample = Sample(size, rng)
@@ -305,7 +307,7 @@ def test_sample_has_each_version_with_the_same_probability(size: int, versions: 
             sample.add(each)
         counts.update(each.key for each in sample.versions)
     assert len(counts) == len(versions)
-    expected = 2000 * size / len(versions)  # The tolerance is about six standard deviations.
+    expected = 2000 * size / len(versions)  # The test allows a deviation of about six standard deviations.
     assert all(abs(number - expected) < tolerance for number in nonempty(counts.values()))
 
 

@@ -27,7 +27,7 @@ OWN_LINE = (
 
 @pytest.fixture
 def run(run: Command) -> Command:
-    """Command whose stack indexes its own bucket, a versioned bucket `logs` and an unversioned bucket `reports`."""
+    """Fixture: runs tools with a stack that indexes its own bucket, a versioned and an unversioned bucket."""
     for bucket, versions in zip(BUCKETS, (LOGS, REPORTS), strict=True):
         run.aws.index_bucket(bucket, versions)
         name = bucket["name"]
@@ -99,7 +99,7 @@ def test_audit_of_all_buckets_exits_with_1_if_one_bucket_has_a_difference(run: C
     assert run.lines[-1] == "audit: 3 buckets compared: 2 differences in 2 of them"
 
 
-def test_audit_of_all_buckets_reports_a_setting_once(run: Command) -> None:
+def test_audit_of_all_buckets_reports_a_changed_setting_only_once(run: Command) -> None:
     run.aws.rules = []
     assert run("audit", "--all-buckets", "--json") == 1
     assert [each["setting"] for each in run.document["settings"]] == ["notification"]
@@ -225,7 +225,7 @@ def test_audit_of_all_buckets_of_a_stack_without_existing_buckets_compares_its_o
     assert run.lines[-1] == "audit: 1 bucket compared: the table is consistent with it"
 
 
-def test_message_about_an_audit_of_all_buckets_contains_a_line_for_each_bucket_without_object_keys(
+def test_notification_of_an_audit_of_all_buckets_has_one_line_per_bucket_and_no_object_keys(
     run: Command,
 ) -> None:
     remove_row(run, "reports/q1")
@@ -235,7 +235,7 @@ def test_message_about_an_audit_of_all_buckets_contains_a_line_for_each_bucket_w
     assert "q1" not in message
 
 
-def test_message_about_an_audit_of_all_buckets_with_an_error_contains_the_results_of_the_other_buckets(
+def test_notification_of_a_failed_audit_of_all_buckets_contains_the_other_results(
     run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deny_listing(run, "logs", monkeypatch)

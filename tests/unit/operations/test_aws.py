@@ -1,4 +1,4 @@
-"""Tests of the tools' AWS calls with moto, and with simulated HTTP responses that moto does not support."""
+"""Tests of the tools' AWS calls with moto, and with simulated HTTP responses for cases that moto does not support."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _shared() -> Aws:
 def connected(_shared: Aws) -> Iterator[Aws]:
     """An instance of `Aws` whose boto3 clients have the retry configuration of the tools. All tests share the clients.
 
-    Use the fixture `respond` for responses to these clients, because it removes them at the end of the test.
+    Simulate responses only with the fixture `respond`, which removes the responses at the end of the test.
     """
     with mock_aws():
         yield _shared
@@ -91,9 +91,9 @@ def table(clients: dict[str, Any]) -> str:
 
 @pytest.fixture
 def respond() -> Iterator[Respond]:
-    """Function that simulates HTTP responses (status, error code) of an AWS operation until the end of the test.
+    """Fixture: function that simulates HTTP responses (status, error code) of an AWS operation during the test.
 
-    It returns the growing list of the requests of the operation.
+    The function returns a list to which each request of the operation is added.
     """
     with ExitStack() as cleanup:
 
@@ -117,7 +117,9 @@ def respond() -> Iterator[Respond]:
         yield respond
 
 
-def test_version_listing_is_in_key_order_across_pages(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+def test_serial_listing_of_versions_is_in_key_order_across_pages(
+    aws: Aws, clients: dict[str, Any], bucket: str
+) -> None:
     for key in KEYS:
         for body in (b"1", b"22"):
             clients["s3"].put_object(Bucket=bucket, Key=key, Body=body)
@@ -130,7 +132,7 @@ def test_version_listing_is_in_key_order_across_pages(aws: Aws, clients: dict[st
     assert len({each.version_id for each in listed}) == 3 * len(KEYS)
 
 
-def test_version_listing_contains_storage_classes(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+def test_serial_listing_of_versions_contains_storage_classes(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
     for storage_class in ("STANDARD", "GLACIER_IR"):
         clients["s3"].put_object(Bucket=bucket, Key=storage_class, StorageClass=storage_class)
     assert {each.key: each.storage_class for each in aws.versions(bucket)} == {
@@ -139,7 +141,9 @@ def test_version_listing_contains_storage_classes(aws: Aws, clients: dict[str, A
     }
 
 
-def test_version_listing_supports_a_prefix_and_a_start_key(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+def test_serial_listing_of_versions_supports_a_prefix_and_a_start_key(
+    aws: Aws, clients: dict[str, Any], bucket: str
+) -> None:
     for key in ("a/1", "a/2", "a/3", "b/1"):
         clients["s3"].put_object(Bucket=bucket, Key=key)
     assert [each.key for each in aws.versions(bucket, prefix="a/", after="a/1")] == ["a/2", "a/3"]
@@ -149,7 +153,7 @@ def test_bucket_without_notifications_has_an_empty_configuration(aws: Aws, bucke
     assert list(aws.notifications(bucket)) == []
 
 
-def test_capacity_is_the_read_and_the_lowest_write_capacity_of_a_table(aws: Aws, table: str) -> None:
+def test_capacity_of_a_table_is_its_read_capacity_and_the_lowest_write_capacity(aws: Aws, table: str) -> None:
     assert aws.capacity(table) == Capacity(read=30, write=10)
 
 
@@ -162,7 +166,7 @@ def test_capacity_is_the_read_and_the_lowest_write_capacity_of_a_table(aws: Aws,
         ({"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": -1}, {}, Capacity(read=None, write=None)),
     ],
 )
-def test_maximum_throughput_is_the_capacity_of_an_on_demand_table(
+def test_capacity_of_an_on_demand_table_is_its_maximum_throughput(
     aws: Aws, respond: Respond, table: dict[str, int], index: dict[str, int], expected: Capacity
 ) -> None:
     nothing = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
@@ -175,9 +179,7 @@ def test_maximum_throughput_is_the_capacity_of_an_on_demand_table(
     assert aws.capacity("objects") == expected
 
 
-def test_maximum_throughput_of_on_demand_billing_is_not_the_capacity_of_a_provisioned_table(
-    aws: Aws, respond: Respond
-) -> None:
+def test_capacity_of_a_provisioned_table_ignores_a_maximum_throughput_for_on_demand(aws: Aws, respond: Respond) -> None:
     described = {
         "ProvisionedThroughput": {"ReadCapacityUnits": 20, "WriteCapacityUnits": 10},
         "OnDemandThroughput": {"MaxReadRequestUnits": 300, "MaxWriteRequestUnits": 200},
@@ -186,7 +188,7 @@ def test_maximum_throughput_of_on_demand_billing_is_not_the_capacity_of_a_provis
     assert aws.capacity("objects") == Capacity(read=20, write=10)
 
 
-def test_on_demand_table_has_no_provisioned_capacity(aws: Aws, clients: dict[str, Any]) -> None:
+def test_capacity_of_an_on_demand_table_without_maximum_is_none(aws: Aws, clients: dict[str, Any]) -> None:
     clients["dynamodb"].create_table(
         TableName="on-demand",
         AttributeDefinitions=[{"AttributeName": "object_id", "AttributeType": "S"}],
@@ -216,7 +218,7 @@ def test_table_query_returns_plain_values_and_consumed_units(aws: Aws, clients: 
 
 @pytest.mark.usefixtures("table")
 def test_only_a_consistent_table_query_requests_strongly_consistent_reads(aws: Aws, clients: dict[str, Any]) -> None:
-    """Both kinds of reads return the same rows in moto, so the test checks the requests."""
+    """In moto, all reads are strongly consistent, so the test checks the requests instead of the results."""
     requests: list[bool] = []
 
     def record(params: dict[str, Any], **_: object) -> None:
@@ -235,7 +237,7 @@ def test_only_a_consistent_table_query_requests_strongly_consistent_reads(aws: A
 
 
 def test_table_query_and_scan_read_all_pages(aws: Aws, clients: dict[str, Any], table: str) -> None:
-    for number in range(4):  # A page of DynamoDB has at most 1 MB; these rows have 1.2 MB.
+    for number in range(4):  # The rows have 1.2 MB. A page of DynamoDB has at most 1 MB, so that there are two pages.
         put_row(clients, "b/k", f"v{number}", user_metadata={"S": "x" * 300_000})
     put_row(clients, "c/k", "v1")
     pages = list(aws.query_rows(table, "b/k"))
@@ -280,7 +282,7 @@ def test_received_message_contains_its_text_attributes(aws: Aws, clients: dict[s
 
 
 def receive_response_of_length(length: str) -> list[Any]:
-    """Receive messages from a fake SQS client that returns an empty response with this `Content-Length`."""
+    """Call `receive` with a fake SQS client whose response has an empty body and the given header `Content-Length`."""
     response = {"ResponseMetadata": {"HTTPHeaders": {"content-length": length}}}
     client = type("Client", (), {"receive_message": lambda _self, **_: response})
     return Aws(lambda _: client()).receive("https://queue", limit=1, visibility_timeout=900)
@@ -309,7 +311,7 @@ def test_response_that_cannot_be_parsed_is_an_error_with_its_remedy(monkeypatch:
 
 
 def test_tools_accept_as_many_response_headers_as_s3_sends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http.client, "_MAXHEADERS", 100)  # restores the limit of this process at the end
+    monkeypatch.setattr(http.client, "_MAXHEADERS", 100)  # monkeypatch restores the limit at the end.
     headers = [f"x-amz-meta-k{number}:" for number in range(1000)]
     with raw_server(HEAD=response("200 OK", *headers, "Content-Length: 3")) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
@@ -348,7 +350,7 @@ def test_throttled_invocation_is_retried_after_a_wait(connected: Aws, sleeps: li
     ],
 )
 @pytest.mark.usefixtures("sleeps")
-def test_rejected_invocation_raises_an_error_with_the_remedy(
+def test_rejected_lambda_invocation_is_an_error_with_a_remedy(
     connected: Aws, responses: list[tuple[int, str]], error: type[OperatorError], message: str, respond: Respond
 ) -> None:
     requests = respond(connected, "lambda", "Invoke", *responses)
@@ -362,7 +364,7 @@ def test_rejected_invocation_raises_an_error_with_the_remedy(
 def test_bucket_sends_events_to_eventbridge_if_its_notification_configuration_contains_it(
     connected: Aws, respond: Respond, element: str, *, sends: bool
 ) -> None:
-    """The emulator moto does not return this part of the configuration."""
+    """The response is simulated, because moto does not return the element EventBridgeConfiguration."""
     body = f'<NotificationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{element}</NotificationConfiguration>'
     respond(connected, "s3", "GetBucketNotificationConfiguration", (200, ""), body=body.encode())
     assert connected.sends_to_eventbridge("reports") == sends
@@ -382,7 +384,7 @@ def test_function_configuration_is_read_from_lambda(connected: Aws, respond: Res
         ((404, "ResourceNotFoundException"), b'{"Type": "User"}', None),
     ],
 )
-def test_failure_destination_is_the_on_failure_destination_or_none(
+def test_failure_destination_of_a_function_may_be_none(
     connected: Aws, response: tuple[int, str], body: bytes, destination: str | None, respond: Respond
 ) -> None:
     respond(connected, "lambda", "GetFunctionEventInvokeConfig", response, body=body)

@@ -1,4 +1,4 @@
-"""The AWS calls of Athena and Glue, with stubbed responses."""
+"""Tests of the AWS calls of Athena and Glue, with stubbed responses."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ COLUMNS = [{"Name": "key", "Type": "varchar"}, {"Name": "size", "Type": "bigint"
 
 @pytest.fixture
 def athena(clients: dict[str, Any]) -> Iterator[Stubber]:
-    """The stubbed client of Athena."""
+    """Fixture: stub for responses of Athena."""
     with Stubber(clients["athena"]) as stubber:
         yield stubber
 
 
 @pytest.fixture
 def glue(clients: dict[str, Any]) -> Iterator[Stubber]:
-    """The stubbed client of Glue."""
+    """Fixture: stub for responses of Glue."""
     with Stubber(clients["glue"]) as stubber:
         yield stubber
 
@@ -46,15 +46,15 @@ TABLE_INPUT: dict[str, Any] = {
     "StorageDescriptor": STORAGE,
 }
 TABLE = {**TABLE_INPUT, "DatabaseName": "tapstack_dev", "CatalogId": "123456789012", "VersionId": "3"}
-"""Description of the table, with fields that UpdateTable rejects."""
+"""Glue's description of a table, with fields that UpdateTable rejects."""
 
 
 def rows(*values: str | None) -> list[dict[str, Any]]:
-    """Return rows of two columns as Athena returns them."""
+    """Return query result rows with two columns in the format of Athena's API."""
     return [{"Data": [{} if each is None else {"VarCharValue": each} for each in (value, "1")]} for value in values]
 
 
-def test_query_is_started_in_the_workgroup_and_the_database_of_the_stack(aws: Aws, athena: Stubber) -> None:
+def test_athena_query_is_started_in_the_given_workgroup_and_database(aws: Aws, athena: Stubber) -> None:
     expected = {
         "QueryString": "SELECT 1",
         "WorkGroup": "tapstack-dev-analytics",
@@ -72,7 +72,7 @@ def test_query_is_started_in_the_workgroup_and_the_database_of_the_stack(aws: Aw
         ("AccessDeniedException", "denied", "The permission athena:StartQueryExecution is missing"),
     ],
 )
-def test_query_that_cannot_be_started_is_an_error_with_the_remedy(
+def test_athena_query_that_cannot_be_started_is_an_error_with_a_remedy(
     aws: Aws, athena: Stubber, code: str, message: str, expected: str
 ) -> None:
     athena.add_client_error("start_query_execution", code, message)
@@ -80,7 +80,7 @@ def test_query_that_cannot_be_started_is_an_error_with_the_remedy(
         aws.start_query("SELECT 1", **ADDRESS)
 
 
-def test_state_of_a_query_has_the_reason_and_the_scanned_bytes(aws: Aws, athena: Stubber) -> None:
+def test_state_of_an_athena_query_contains_reason_and_scanned_bytes(aws: Aws, athena: Stubber) -> None:
     found = {
         "Status": {"State": "FAILED", "StateChangeReason": "reason"},
         "Statistics": {"DataScannedInBytes": 5},
@@ -93,7 +93,7 @@ def test_state_of_a_query_has_the_reason_and_the_scanned_bytes(aws: Aws, athena:
     assert aws.query_state("q") == AthenaQuery(state="QUEUED", reason="", bytes_scanned=0, has_header=False)
 
 
-def test_result_pages_omit_the_header_row_and_contain_none_for_null_values(aws: Aws, athena: Stubber) -> None:
+def test_athena_result_pages_omit_the_header_row_and_contain_none_for_null(aws: Aws, athena: Stubber) -> None:
     results: list[tuple[list[str | None], str | None]] = [(["key", "a", None], "t"), (["", "key"], None)]
     for number, (values, token) in enumerate(results):
         page = {"Rows": rows(*values), "ResultSetMetadata": {"ColumnInfo": COLUMNS}}
@@ -105,13 +105,13 @@ def test_result_pages_omit_the_header_row_and_contain_none_for_null_values(aws: 
     assert pages[1].rows == (("", "1"), ("key", "1"))
 
 
-def test_query_is_stopped(aws: Aws, athena: Stubber) -> None:
+def test_running_athena_query_is_stopped(aws: Aws, athena: Stubber) -> None:
     athena.add_response("stop_query_execution", {}, {"QueryExecutionId": "q"})
     aws.stop_query("q")
     athena.assert_no_pending_responses()
 
 
-def test_location_and_parameters_of_the_glue_table_change_and_nothing_else(aws: Aws, glue: Stubber) -> None:
+def test_selecting_an_export_changes_only_location_and_parameters_of_the_glue_table(aws: Aws, glue: Stubber) -> None:
     parameters = {"export_arn": "arn", "export_time": "now"}
     storage = {**STORAGE, "Location": "s3://exports/exports/a/data/"}
     expected = {**TABLE_INPUT, "StorageDescriptor": storage, "Parameters": {"EXTERNAL": "TRUE", **parameters}}
@@ -124,19 +124,17 @@ def test_location_and_parameters_of_the_glue_table_change_and_nothing_else(aws: 
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("EntityNotFoundException", "Check that the configuration key analytics is true"),
+        ("EntityNotFoundException", "Check the region, and that the configuration key analytics is true"),
         ("AccessDeniedException", "The permission glue:GetTable is missing"),
     ],
 )
-def test_glue_table_that_cannot_be_read_is_an_error_with_the_remedy(
-    aws: Aws, glue: Stubber, code: str, message: str
-) -> None:
+def test_unreadable_glue_table_is_an_error_with_a_remedy(aws: Aws, glue: Stubber, code: str, message: str) -> None:
     glue.add_client_error("get_table", code, "message")
     with pytest.raises(OperatorError, match=message):
         aws.glue_table("tapstack_dev", "exported_rows")
 
 
-def test_denied_change_of_the_glue_table_is_an_error_that_names_the_permission(aws: Aws, glue: Stubber) -> None:
+def test_denied_update_of_the_glue_table_is_an_error_with_the_missing_permission(aws: Aws, glue: Stubber) -> None:
     glue.add_response("get_table", {"Table": TABLE})
     glue.add_client_error("update_table", "AccessDeniedException", "denied")
     with pytest.raises(OperatorError, match=r"The permission glue:UpdateTable is missing"):

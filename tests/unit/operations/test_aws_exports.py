@@ -1,4 +1,4 @@
-"""The AWS calls of exports and complete scans, with moto, and with stubbed responses for exports."""
+"""Tests of the AWS calls for table exports and complete scans, with moto and with stubbed responses."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ EXPORT = TableExport(
 
 @pytest.fixture
 def dynamodb(clients: dict[str, Any]) -> Iterator[Stubber]:
-    """The stubbed client of DynamoDB."""
+    """Fixture: stub for responses of DynamoDB."""
     with Stubber(clients["dynamodb"]) as stubber:
         yield stubber
 
 
-def test_segments_of_a_scan_contain_each_row_once(aws: Aws, clients: dict[str, Any]) -> None:
+def test_scanned_segments_of_a_table_contain_each_row_once(aws: Aws, clients: dict[str, Any]) -> None:
     clients["dynamodb"].create_table(
         TableName="objects",
         AttributeDefinitions=[{"AttributeName": each, "AttributeType": kind} for each, _, kind in KEYS],
@@ -72,11 +72,11 @@ def test_segments_of_a_scan_contain_each_row_once(aws: Aws, clients: dict[str, A
     ("key", "encryption"),
     [
         ("", {"S3SseAlgorithm": "AES256"}),
-        # With another encryption, the policy of the export bucket denies the files.
+        # The policy of the export bucket denies files with another encryption.
         ("arn:aws:kms:us-east-1:1:key/k", {"S3SseAlgorithm": "KMS", "S3SseKmsKeyId": "arn:aws:kms:us-east-1:1:key/k"}),
     ],
 )
-def test_export_is_started_as_a_full_export_with_owner_and_encryption_of_the_bucket(
+def test_table_export_is_started_with_the_owner_and_encryption_of_the_bucket(
     aws: Aws, dynamodb: Stubber, key: str, encryption: dict[str, str]
 ) -> None:
     expected = {
@@ -89,7 +89,7 @@ def test_export_is_started_as_a_full_export_with_owner_and_encryption_of_the_buc
         **encryption,
     }
     response = {"ExportDescription": {**DESCRIPTION, "ExportStatus": "IN_PROGRESS"}}
-    # The client adds a random ClientToken. A Stubber would compare it with the expected parameters and fail.
+    # No expected parameters are given to the stub, because boto3 adds a random ClientToken to the request.
     dynamodb.add_response("export_table_to_point_in_time", response)
     requests: list[dict[str, Any]] = []
     dynamodb.client.meta.events.register(
@@ -105,10 +105,10 @@ def test_export_is_started_as_a_full_export_with_owner_and_encryption_of_the_buc
     [
         ("PointInTimeRecoveryUnavailableException", "needs point-in-time recovery: `pulumi up --refresh` enables it"),
         ("AccessDeniedException", "The permission dynamodb:ExportTableToPointInTime, s3:PutObject or"),
-        ("TableNotFoundException", "Check the bucket"),
+        ("TableNotFoundException", "If the export bucket"),
     ],
 )
-def test_export_that_dynamodb_refuses_is_an_error_with_the_remedy(
+def test_table_export_that_dynamodb_rejects_is_an_error_with_a_remedy(
     aws: Aws, dynamodb: Stubber, code: str, message: str
 ) -> None:
     dynamodb.add_client_error("export_table_to_point_in_time", code, http_status_code=400)
@@ -116,7 +116,7 @@ def test_export_that_dynamodb_refuses_is_an_error_with_the_remedy(
         aws.start_export(TABLE_ARN, bucket="exports", prefix="p", owner="123456789012")
 
 
-def test_list_of_exports_has_all_pages_without_failed_exports(aws: Aws, dynamodb: Stubber) -> None:
+def test_list_of_table_exports_contains_all_pages_but_no_failed_exports(aws: Aws, dynamodb: Stubber) -> None:
     summaries = [{"ExportArn": f"{ARN}{number}", "ExportStatus": "COMPLETED"} for number in range(2)]
     failed = {"ExportArn": f"{ARN}2", "ExportStatus": "FAILED"}
     first = {"TableArn": TABLE_ARN}
@@ -128,7 +128,7 @@ def test_list_of_exports_has_all_pages_without_failed_exports(aws: Aws, dynamodb
     dynamodb.assert_no_pending_responses()
 
 
-def test_failed_export_has_code_and_message(aws: Aws, dynamodb: Stubber) -> None:
+def test_description_of_a_failed_table_export_contains_code_and_message(aws: Aws, dynamodb: Stubber) -> None:
     failure = {"ExportStatus": "FAILED", "FailureCode": "S3NoSuchBucket", "FailureMessage": "no bucket"}
     dynamodb.add_response("describe_export", {"ExportDescription": DESCRIPTION})
     dynamodb.add_response("describe_export", {"ExportDescription": DESCRIPTION | failure})
@@ -139,17 +139,19 @@ def test_failed_export_has_code_and_message(aws: Aws, dynamodb: Stubber) -> None
 @pytest.mark.parametrize(
     ("prefix", "folder"), [("exports/now", f"exports/now/AWSDynamoDB/{ID}/"), ("", f"AWSDynamoDB/{ID}/")]
 )
-def test_folder_of_an_export_consists_of_its_prefix_and_its_id(prefix: str, folder: str) -> None:
+def test_s3_folder_of_a_table_export_consists_of_prefix_and_export_id(prefix: str, folder: str) -> None:
     values = {name: getattr(EXPORT, name) for name in ("arn", "status", "failure", "time", "bucket", "format", "kind")}
     assert TableExport(**values, prefix=prefix).folder == folder
 
 
-def test_files_are_downloaded_and_a_missing_file_is_an_error(aws: Aws, clients: dict[str, Any], tmp_path: Path) -> None:
+def test_missing_s3_object_is_an_error_with_its_url_and_existing_one_is_downloaded(
+    aws: Aws, clients: dict[str, Any], tmp_path: Path
+) -> None:
     clients["s3"].create_bucket(Bucket="exports")
     clients["s3"].put_object(Bucket="exports", Key="a/b", Body=b"x" * 3_000_000)
     aws.download_file("exports", "a/b", tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == aws.read_file("exports", "a/b") == b"x" * 3_000_000
-    with pytest.raises(OperatorError, match=r"cannot download s3://exports/c: (.|\n)*has the bucket deleted it"):
+    with pytest.raises(OperatorError, match=r"cannot download s3://exports/c: (.|\n)*may have deleted it"):
         aws.download_file("exports", "c", tmp_path / "c")
     with pytest.raises(
         OperatorError, match=r"cannot read s3://exports/c: (.|\n)*folder that contains manifest-summary"

@@ -1,4 +1,4 @@
-"""The AWS calls of `backfill --inspect`: the scan with moto, the invocation with a fake Lambda client."""
+"""Tests of the AWS calls of `backfill --inspect`: the scan with moto, the invocation with a fake Lambda client."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def scanned(aws: Aws, table: str, **options: Any) -> list[Address]:
     return [address_of(each) for page in pages for each in page.items]
 
 
-def test_scan_returns_only_rows_of_existing_objects_without_the_content_of_their_bytes(aws: Aws, table: str) -> None:
+def test_scan_for_backfill_inspect_returns_only_rows_of_existing_objects_without_content(aws: Aws, table: str) -> None:
     found = scanned(aws, table)
     assert set(found) == {(f"{BUCKET}/{key}", "v1") for key in SELECTED}
     assert len(found) == len(SELECTED)
@@ -71,7 +71,7 @@ def lambda_client(**response: Any) -> tuple[Aws, list[dict[str, Any]]]:
     return Aws(lambda _: client()), requests
 
 
-def test_call_invokes_the_function_synchronously_and_returns_response_and_end_of_the_log() -> None:
+def test_synchronous_invocation_returns_the_response_and_the_end_of_the_log() -> None:
     log = base64.b64encode(b"\xff the end").decode()
     aws, requests = lambda_client(Payload=b'{"batchItemFailures": []}', LogResult=log)
     result = aws.invoke_synchronously("inspector", {"binary": b"\x00", "lone surrogate": "\ud83d"})
@@ -90,7 +90,7 @@ def test_call_invokes_the_function_synchronously_and_returns_response_and_end_of
         (b"", "Unhandled"),
     ],
 )
-def test_call_of_a_function_that_fails_returns_the_error(payload: bytes, error: str) -> None:
+def test_synchronous_invocation_of_a_failing_function_returns_the_error(payload: bytes, error: str) -> None:
     aws, _ = lambda_client(Payload=payload, FunctionError="Unhandled")
     result = aws.invoke_synchronously("inspector", {})
     assert (result.error, result.response) == (error, None)

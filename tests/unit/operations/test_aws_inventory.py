@@ -1,4 +1,4 @@
-"""The AWS calls of inventories and of exports at an earlier time, with moto and with stubbed responses."""
+"""Tests of the AWS calls for inventories and for exports of an earlier time, with moto and with stubbed responses."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ EARLIEST, LATEST = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo
 
 @pytest.fixture
 def dynamodb(clients: dict[str, Any]) -> Iterator[Stubber]:
-    """The stubbed client of DynamoDB."""
+    """Fixture: stub for responses of DynamoDB."""
     with Stubber(clients["dynamodb"]) as stubber:
         yield stubber
 
 
 def put(clients: dict[str, Any], folder: Path) -> None:
-    """Upload all files of a folder into the bucket of the inventories."""
+    """Upload all files of a local folder to the bucket that contains the inventories."""
     for path in nonempty([each for each in folder.rglob("*") if each.is_file()]):
         clients["s3"].put_object(Bucket=LOG_BUCKET, Key=str(path.relative_to(folder)), Body=path.read_bytes())
 
 
 @pytest.fixture
 def written(clients: dict[str, Any], tmp_path: Path) -> list[WrittenInventory]:
-    """Three inventories in S3, of which the newest has no checksum."""
+    """Fixture: three inventories in S3. The newest is incomplete, because it has no checksum."""
     clients["s3"].create_bucket(Bucket=LOG_BUCKET)
     inventories = [
         write_inventory(tmp_path / "s3", [version("a")], created=CREATED + timedelta(days=day)) for day in range(3)
@@ -54,7 +54,7 @@ def written(clients: dict[str, Any], tmp_path: Path) -> list[WrittenInventory]:
 @pytest.mark.parametrize(
     "url", [LOCATION, f"{LOCATION}/", f"s3://{LOG_BUCKET}", f"{LOCATION}/{BUCKET}", f"{CONFIGURATION_URL}/"]
 )
-def test_newest_complete_inventory_below_an_url_is_found_and_downloaded(
+def test_newest_complete_inventory_below_an_s3_url_is_found_and_downloaded(
     aws: Aws, written: list[WrittenInventory], tmp_path: Path, url: str
 ) -> None:
     place = RemotePlace(aws, url, bucket=BUCKET)
@@ -70,7 +70,9 @@ def test_newest_complete_inventory_below_an_url_is_found_and_downloaded(
 
 
 @pytest.mark.parametrize("name", ["", "/", "/manifest.json", "/manifest.checksum"])
-def test_url_of_one_inventory_selects_this_inventory(aws: Aws, written: list[WrittenInventory], name: str) -> None:
+def test_s3_url_of_one_inventory_selects_only_this_inventory(
+    aws: Aws, written: list[WrittenInventory], name: str
+) -> None:
     place = RemotePlace(aws, f"{CONFIGURATION_URL}/{written[0].folder.name}{name}", bucket=BUCKET)
     inventory, notes = place.newest(BUCKET)
     assert (inventory.created, notes) == (CREATED, [])
@@ -79,7 +81,7 @@ def test_url_of_one_inventory_selects_this_inventory(aws: Aws, written: list[Wri
         incomplete.newest(BUCKET)
 
 
-def test_inventory_of_the_own_bucket_is_selected_among_those_of_other_buckets(
+def test_inventory_of_the_audited_bucket_is_selected_below_an_s3_url_with_several_buckets(
     aws: Aws, clients: dict[str, Any], written: list[WrittenInventory], tmp_path: Path
 ) -> None:
     assert written
@@ -91,21 +93,21 @@ def test_inventory_of_the_own_bucket_is_selected_among_those_of_other_buckets(
 
 
 @pytest.mark.usefixtures("written")
-def test_url_without_an_inventory_is_an_error(aws: Aws) -> None:
+def test_s3_url_without_an_inventory_is_an_error(aws: Aws) -> None:
     with pytest.raises(
         OperatorError, match="s3://log-bucket/x has no inventory: give a folder or an s3:// URL that contains"
     ):
         RemotePlace(aws, f"s3://{LOG_BUCKET}/x", bucket=BUCKET).newest(BUCKET)
 
 
-def test_bucket_that_does_not_exist_is_an_error_with_the_remedy(aws: Aws) -> None:
+def test_missing_inventory_bucket_is_an_error_with_a_remedy(aws: Aws) -> None:
     with pytest.raises(
-        OperatorError, match=r"cannot list s3://log-bucket/inventory/(.|\n)*The stack's inventories are in its"
+        OperatorError, match=r"cannot list s3://log-bucket/inventory/(.|\n)*The inventories of the stack are in its"
     ):
         RemotePlace(aws, LOCATION, bucket=BUCKET).newest(BUCKET)
 
 
-def test_data_file_that_was_deleted_is_an_error_with_its_url(
+def test_deleted_data_file_of_an_inventory_is_an_error_with_its_url(
     aws: Aws, clients: dict[str, Any], written: list[WrittenInventory], tmp_path: Path
 ) -> None:
     place = RemotePlace(aws, LOCATION, bucket=BUCKET)
@@ -114,13 +116,13 @@ def test_data_file_that_was_deleted_is_an_error_with_its_url(
     clients["s3"].delete_object(Bucket=LOG_BUCKET, Key=key)
     assert written[1].data[0].name in key
     with pytest.raises(
-        OperatorError, match=f"cannot download s3://log-bucket/{key}(.|\n)*The inventory lists this file: has"
+        OperatorError, match=f"cannot download s3://log-bucket/{key}(.|\n)*The inventory lists this file, but"
     ):
         place.data_files(inventory, tmp_path, lambda _: None)
 
 
 @pytest.mark.usefixtures("written")
-def test_all_calls_require_the_account_of_the_stack_as_the_owner_of_the_bucket(
+def test_inventory_requests_contain_the_account_that_must_own_the_bucket(
     aws: Aws, clients: dict[str, Any], tmp_path: Path
 ) -> None:
     owners: list[object] = []
@@ -145,20 +147,22 @@ def test_recovery_window_is_the_earliest_and_the_latest_restorable_time(aws: Aws
     assert aws.recovery_window("objects") == (EARLIEST, LATEST)
 
 
-def test_recovery_window_of_a_table_without_recovery_is_none(aws: Aws, dynamodb: Stubber) -> None:
+def test_recovery_window_of_a_table_without_point_in_time_recovery_is_none(aws: Aws, dynamodb: Stubber) -> None:
     disabled = {"PointInTimeRecoveryStatus": "DISABLED"}
     description = {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": disabled}
     dynamodb.add_response("describe_continuous_backups", {"ContinuousBackupsDescription": description})
     assert aws.recovery_window("objects") is None
 
 
-def test_error_of_a_denied_request_for_the_recovery_window_names_the_permission(aws: Aws, dynamodb: Stubber) -> None:
+def test_denied_request_for_the_recovery_window_is_an_error_with_the_missing_permission(
+    aws: Aws, dynamodb: Stubber
+) -> None:
     dynamodb.add_client_error("describe_continuous_backups", "AccessDeniedException", http_status_code=400)
     with pytest.raises(OperatorError, match="The permission dynamodb:DescribeContinuousBackups is missing"):
         aws.recovery_window("objects")
 
 
-def test_export_of_an_earlier_time_has_this_time(aws: Aws, dynamodb: Stubber) -> None:
+def test_table_export_of_an_earlier_time_is_requested_with_this_time(aws: Aws, dynamodb: Stubber) -> None:
     description = {"ExportArn": f"{TABLE_ARN}/export/{ID}", "ExportStatus": "IN_PROGRESS"}
     dynamodb.add_response("export_table_to_point_in_time", {"ExportDescription": description})
     requests: list[dict[str, Any]] = []

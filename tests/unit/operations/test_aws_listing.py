@@ -1,4 +1,4 @@
-"""Tests of the AWS calls that list object versions, with moto and with simulated responses of S3."""
+"""Tests of the AWS calls that list object versions, with moto and with simulated HTTP responses of S3."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request ra
 
 @pytest.fixture
 def s3_response() -> Iterator[Respond]:
-    """Fixture that replaces the responses of S3, and returns the URLs of the requests."""
+    """Fixture: function that replaces the responses of S3, and returns the list of the requested URLs."""
     with ExitStack() as cleanup:
 
         def respond(aws: Aws, responses: list[tuple[int, bytes]]) -> list[str]:
@@ -52,7 +52,7 @@ def connected() -> Aws:
 
 
 def page(*keys: str, following: str = "", truncated: bool = False) -> bytes:
-    """Return the body of a response of S3 with URL-encoded keys."""
+    """Return the body of a ListObjectVersions response with URL-encoded keys."""
     versions = "".join(
         f"<Version><Key>{key}</Key><VersionId>v1</VersionId><LastModified>2026-01-31T12:00:00.000Z</LastModified>"
         "<ETag>e</ETag><Size>1</Size></Version>"
@@ -65,8 +65,10 @@ def page(*keys: str, following: str = "", truncated: bool = False) -> bytes:
     ).encode()
 
 
-def test_listing_of_a_range_returns_the_same_versions_as_the_paginator(aws: Aws, clients: dict[str, Any]) -> None:
-    """With one worker: after a key marker without a version ID, moto omits one version. See the end-to-end test."""
+def test_list_requests_of_one_worker_return_the_same_versions_as_the_boto3_paginator(
+    aws: Aws, clients: dict[str, Any]
+) -> None:
+    """Only the end-to-end test uses several workers: moto omits a version after a key marker without a version ID."""
     clients["s3"].create_bucket(Bucket="uploads")
     clients["s3"].put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": "Enabled"})
     for key in KEYS:
@@ -81,7 +83,7 @@ def test_listing_of_a_range_returns_the_same_versions_as_the_paginator(aws: Aws,
     assert {each.key for each in some} == {KEYS[3]}
 
 
-def test_markers_and_keys_with_control_characters_are_url_encoded(connected: Aws, s3_response: Respond) -> None:
+def test_keys_and_page_markers_with_control_characters_are_url_encoded(connected: Aws, s3_response: Respond) -> None:
     pages = [(200, page("a%01%0A", following="a%01%0A", truncated=True)), (200, page("%EF%BF%BF"))]
     urls = s3_response(connected, pages)
     assert [each.key for each in connected.versions_in_any_order("uploads", workers=1)] == ["a\x01\n", "\uffff"]
@@ -90,7 +92,7 @@ def test_markers_and_keys_with_control_characters_are_url_encoded(connected: Aws
 
 
 @pytest.mark.parametrize("following", ["", "a"])
-def test_truncated_page_without_a_next_position_is_an_error(
+def test_truncated_page_of_versions_without_a_next_marker_is_an_error(
     connected: Aws, s3_response: Respond, following: str
 ) -> None:
     pages = [(200, page("a", following="a", truncated=True)), (200, page("a", following=following, truncated=True))]
@@ -109,7 +111,7 @@ def test_throttled_list_request_is_retried(
     assert len(sleeps) == 2
 
 
-def test_times_in_lists_are_parsed_as_utc() -> None:
+def test_times_in_list_responses_are_parsed_as_utc() -> None:
     expected = datetime(2026, 1, 31, 12, tzinfo=UTC)
     values: list[str | float] = ["2026-01-31T12:00:00.000Z", "Sat, 31 Jan 2026 12:00:00 GMT", 1_769_860_800]
     assert [parse_time(each) for each in values] == [expected] * 3

@@ -1,4 +1,4 @@
-"""Tests of the calls that read the settings of a stack, with moto and with simulated HTTP responses."""
+"""Tests of the AWS calls that read the settings of a stack, with moto and with simulated HTTP responses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def responding(response: object) -> Aws:
     return Aws(lambda _: Client(response))
 
 
-def test_versioning_is_the_status_of_the_bucket(aws: Aws, clients: dict[str, Any]) -> None:
+def test_bucket_versioning_is_the_status_in_s3(aws: Aws, clients: dict[str, Any]) -> None:
     assert aws.versioning("uploads") is None
     clients["s3"].create_bucket(Bucket="uploads")
     assert aws.versioning("uploads") == "Disabled"
@@ -62,13 +62,13 @@ def test_rule_and_its_targets_are_read_from_eventbridge(aws: Aws, clients: dict[
     assert aws.rule_targets("tapstack-prod-reports") == [target]
 
 
-def test_parameter_is_the_value_or_none(aws: Aws, clients: dict[str, Any]) -> None:
+def test_missing_ssm_parameter_is_none(aws: Aws, clients: dict[str, Any]) -> None:
     assert aws.parameter("tapstack-dev-settings") is None
     clients["ssm"].put_parameter(Name="tapstack-dev-settings", Value='{"schema":1}', Type="String")
     assert aws.parameter("tapstack-dev-settings") == '{"schema":1}'
 
 
-def test_existence_of_the_failure_queue_and_of_the_table_is_read(aws: Aws, clients: dict[str, Any]) -> None:
+def test_aws_calls_detect_a_missing_failure_queue_or_table(aws: Aws, clients: dict[str, Any]) -> None:
     assert (aws.queue_exists(QUEUE_ARN), aws.table_status("objects")) == (False, None)
     clients["sqs"].create_queue(QueueName="failures")
     clients["dynamodb"].create_table(
@@ -83,7 +83,7 @@ def test_existence_of_the_failure_queue_and_of_the_table_is_read(aws: Aws, clien
 NOT_FOUND = client_error(404, "ResourceNotFoundException")
 
 
-def test_settings_of_a_function_are_those_of_the_responses() -> None:
+def test_lambda_settings_contain_the_values_of_all_responses() -> None:
     policy = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [S3_STATEMENT]})}
     assert responding(policy).invoke_statements("indexer") == [S3_STATEMENT]
     assert responding({"MaximumRetryAttempts": 0}).event_invoke_config("indexer") == {"MaximumRetryAttempts": 0}
@@ -92,14 +92,14 @@ def test_settings_of_a_function_are_those_of_the_responses() -> None:
     assert responding({"CodeSha256": "hash"}).find_function("indexer") == {"CodeSha256": "hash"}
 
 
-def test_settings_of_a_function_without_policy_and_retries_are_empty() -> None:
+def test_lambda_settings_without_policy_and_retries_are_empty() -> None:
     aws = responding(NOT_FOUND)
     assert aws.find_function("indexer") is None
     assert (aws.invoke_statements("indexer"), aws.event_invoke_config("indexer")) == ([], {})
     assert aws.reserved_concurrency("indexer") is None
 
 
-def test_encrypted_environment_that_cannot_be_read_is_an_error_and_not_a_difference() -> None:
+def test_unreadable_encrypted_environment_of_a_function_is_an_error_and_not_a_finding() -> None:
     environment = {"Error": {"ErrorCode": "AccessDeniedException", "Message": "Lambda was unable to decrypt"}}
     with pytest.raises(OperatorError, match=r"was unable to decrypt\. Use credentials with kms:Decrypt"):
         responding({"CodeSha256": "hash", "Environment": environment}).find_function("indexer")
@@ -123,7 +123,9 @@ READS: dict[str, Callable[[Aws], object]] = {
 
 @pytest.mark.parametrize("permission", READS)
 @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "AccessDeniedException")])
-def test_error_of_a_denied_settings_call_names_the_missing_permission(permission: str, status: int, code: str) -> None:
+def test_denied_request_for_a_setting_is_an_error_with_the_missing_permission(
+    permission: str, status: int, code: str
+) -> None:
     action = permission.partition(" ")[0]
     message = rf"^cannot .*{code}.*\. The permission {action} is missing\. Use credentials .* docs/runbook\.md"
     with pytest.raises(OperatorError, match=message):
@@ -131,7 +133,7 @@ def test_error_of_a_denied_settings_call_names_the_missing_permission(permission
 
 
 @pytest.mark.parametrize("permission", READS)
-def test_error_of_an_unavailable_service_names_no_permission(permission: str) -> None:
+def test_error_of_an_unavailable_aws_service_names_no_permission(permission: str) -> None:
     with pytest.raises(OperatorError) as raised:
         READS[permission](responding(client_error(503, "ServiceUnavailable")))
     assert "permission" not in str(raised.value)
@@ -146,7 +148,7 @@ def test_error_of_an_unavailable_service_names_no_permission(permission: str) ->
         ({"StreamEnabled": False}, False),
     ],
 )
-def test_table_stream_is_the_arn_of_a_stream_with_new_rows(
+def test_table_stream_is_found_only_if_it_contains_new_rows(
     *, aws: Aws, clients: dict[str, Any], stream: dict[str, Any], found: bool
 ) -> None:
     clients["dynamodb"].create_table(

@@ -1,4 +1,4 @@
-"""The AWS calls that copy rows between two tables, with moto."""
+"""Tests of the AWS calls that copy rows between two tables, with moto."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROW: dict[str, Any] = {
 
 @pytest.fixture
 def tables(clients: dict[str, Any]) -> dict[str, Any]:
-    """Create the stack's table `objects` and the restored table `restored`; return the boto3 clients."""
+    """Fixture: boto3 clients. The stack's table `objects` and the restored table `restored` exist."""
     for name in ("objects", "restored"):
         clients["dynamodb"].create_table(
             TableName=name,
@@ -52,16 +52,16 @@ def put(clients: dict[str, Any], table: str, *rows: Any) -> None:
 
 
 @pytest.mark.usefixtures("tables")
-def test_table_description_contains_status_and_primary_key_and_is_none_for_a_missing_table(aws: Aws) -> None:
+def test_description_of_a_missing_table_is_none(aws: Aws) -> None:
     assert aws.table_description("objects") == TableDescription(status="ACTIVE", keys=KEYS)
     assert aws.table_description("nothing") is None
 
 
-def test_scan_returns_all_pages_in_typed_form_and_continues_after_a_row(aws: Aws, tables: dict[str, Any]) -> None:
+def test_table_scan_returns_all_pages_and_can_continue_after_a_row(aws: Aws, tables: dict[str, Any]) -> None:
     put(tables, "restored", ROW, *(item(version(f"k{number}"), note="x" * 300_000) for number in range(4)))
     pages = list(aws.scan_items("restored"))
     scanned = [each for page in pages for each in page.items]
-    assert len(pages) > 1  # A page of DynamoDB has at most 1 MB.
+    assert len(pages) > 1  # There are several pages, because a page of DynamoDB has at most 1 MB.
     assert [each for each in scanned if each["version_id"] == ROW["version_id"] and "map" in each] == [ROW]
     assert len(scanned) == 5
     assert sum(page.units for page in pages) > 0
@@ -82,10 +82,10 @@ def test_batch_of_rows_contains_only_existing_rows(aws: Aws, tables: dict[str, A
 
 
 class LimitedReads:
-    """Fake of the boto3 client whose BatchGetItem returns a limited number of rows in each response.
+    """Fake boto3 client of DynamoDB whose BatchGetItem processes a limited number of keys per request.
 
     Args:
-        limits: returns the maximum number of keys that the next response processes.
+        limits: function that returns the number of keys that the next request processes.
         exist: whether the table has the requested rows.
     """
 
@@ -117,7 +117,9 @@ def addresses(number: int) -> list[Address]:
     ],
     ids=["two throttled", "eighth complete", "eight partial", "ten partial", "alternating", "seven throttled twice"],
 )
-def test_unprocessed_keys_of_a_batch_are_requested_again_after_a_wait(limits: list[int], waits: list[float]) -> None:
+def test_unprocessed_keys_of_batch_get_item_are_requested_again_after_a_wait(
+    limits: list[int], waits: list[float]
+) -> None:
     slept, remaining = list[float](), list(limits)
     reads = TableCalls()
     reads._dynamodb = LimitedReads(lambda: remaining.pop(0))
@@ -128,7 +130,7 @@ def test_unprocessed_keys_of_a_batch_are_requested_again_after_a_wait(limits: li
     assert remaining == []
 
 
-def test_wait_for_unprocessed_keys_is_at_least_half_as_long_with_jitter() -> None:
+def test_jitter_shortens_the_wait_for_unprocessed_keys_by_at_most_half() -> None:
     slept, limits = list[float](), [0, 0, 100]
     reads = TableCalls()
     reads._dynamodb = LimitedReads(lambda: limits.pop(0))
@@ -136,17 +138,17 @@ def test_wait_for_unprocessed_keys_is_at_least_half_as_long_with_jitter() -> Non
     assert slept == pytest.approx([0.05, 0.1])
 
 
-def test_batch_fails_after_eight_consecutive_responses_that_process_no_key() -> None:
+def test_batch_get_item_fails_after_eight_responses_without_a_processed_key() -> None:
     slept, limits = list[float](), [50, *[0] * 8]
     reads = TableCalls()
     reads._dynamodb = LimitedReads(lambda: limits.pop(0))
     with pytest.raises(OperatorError, match="cannot read the table 'objects': AWS throttled 8 attempts"):
         reads.get_items("objects", addresses(100), sleep=slept.append)
-    assert len(slept) == 8  # The tool fails without a wait after the last response.
+    assert len(slept) == 8  # After the last response, the tool fails without a further wait.
 
 
 def test_batch_of_missing_rows_is_read_from_a_table_with_little_capacity() -> None:
-    """DynamoDB refills the units of a table with 5 read units continuously. Each missing row uses half a unit."""
+    """The fake table has 5 read units per second. Each missing row consumes half a unit."""
     clock, used = FakeClock(), 0
 
     def limit() -> int:
@@ -163,7 +165,7 @@ def test_batch_of_missing_rows_is_read_from_a_table_with_little_capacity() -> No
     assert 10 <= clock() - began <= 11
 
 
-def test_repeated_update_of_a_row_writes_all_attribute_types_unchanged(aws: Aws, tables: dict[str, Any]) -> None:
+def test_row_update_writes_all_attribute_types_unchanged_and_can_be_repeated(aws: Aws, tables: dict[str, Any]) -> None:
     [update] = pending_updates(ROW, {})
     assert aws.update_row("objects", update) is not None
     assert aws.get_items("objects", [update.address]).items == (ROW,)
@@ -171,7 +173,7 @@ def test_repeated_update_of_a_row_writes_all_attribute_types_unchanged(aws: Aws,
     assert tables["dynamodb"].scan(TableName="objects")["Items"] == [ROW]
 
 
-def test_update_whose_condition_fails_changes_nothing(aws: Aws, tables: dict[str, Any]) -> None:
+def test_row_update_whose_condition_fails_changes_nothing(aws: Aws, tables: dict[str, Any]) -> None:
     newer, older = item(version("a"), etag="newer"), item(version("a"), request_id="0")
     put(tables, "objects", newer)
     only_without_head, always = pending_updates(older, {})
@@ -181,15 +183,13 @@ def test_update_whose_condition_fails_changes_nothing(aws: Aws, tables: dict[str
     assert aws.get_items("objects", [always.address]).items == ({**newer, "request_id": {"S": "0"}},)
 
 
-def test_update_that_requires_the_same_deletion_does_not_change_another_deletion(
-    aws: Aws, tables: dict[str, Any]
-) -> None:
+def test_row_update_for_one_deletion_does_not_change_another_deletion(aws: Aws, tables: dict[str, Any]) -> None:
     deletion = {"deleted_by": "someone", "content_type": None}
     restored = item(version("a", "null"), deleted_at="2026-01-31T13:00:00.000Z", deleted_by="someone")
     same = item(version("a", "null"), deleted_at="2026-01-31T13:00:00.000Z", **deletion)
     other = item(version("a", "null"), deleted_at="2026-02-01T13:00:00.000Z", **deletion)
     _, update = pending_updates(restored, {})
-    assert aws.update_row("objects", update) is None  # There is no row.
+    assert aws.update_row("objects", update) is None  # There is no row, so nothing is updated.
     put(tables, "objects", other)
     assert aws.update_row("objects", update) is None
     assert aws.get_items("objects", [update.address]).items == (other,)
@@ -198,7 +198,9 @@ def test_update_that_requires_the_same_deletion_does_not_change_another_deletion
     assert aws.get_items("objects", [update.address]).items == (restored,)
 
 
-def test_update_returns_the_units_of_the_most_loaded_index(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_update_returns_the_write_units_of_the_table_or_index_with_most_units(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
     consumed = {"Table": {"CapacityUnits": 1}, "GlobalSecondaryIndexes": {"uploads_by_day": {"CapacityUnits": 2}}}
     monkeypatch.setattr(aws._dynamodb, "update_item", lambda **_: {"ConsumedCapacity": consumed})
     update = RowUpdate(address=("uploads/a", "v1"), set_attributes={"a": {"S": "b"}})
@@ -257,7 +259,7 @@ def test_runbook_lists_exactly_the_permissions_that_restore_rows_needs(
     arguments = ("--stack-outputs", str(stack_outputs), "--from", "restored", "--apply")
     assert main(["restore-rows", *arguments], connect=lambda _: aws) == 0
     assert tables["dynamodb"].scan(TableName="objects")["Count"] == 1
-    called.remove("objects: dynamodb:Scan")  # The assertion above sent this request.
+    called.remove("objects: dynamodb:Scan")  # The test itself sent the Scan request.
     runbook = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text(encoding="utf-8")
     [listed] = re.findall(r"Only `restore-rows` writes rows.*?\n\n(.*?)\n\n", runbook, re.DOTALL)
     rows = {line.split("|")[1].strip(): set(re.findall(r"`(\w+:\w+)`", line)) for line in listed.splitlines()[2:]}

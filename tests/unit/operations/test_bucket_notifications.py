@@ -46,9 +46,7 @@ def queue(*parts: bytes, id: bytes = ID) -> bytes:  # noqa: A002  The name of th
         (document(ON, queue()), document(ON, queue())),
     ],
 )
-def test_document_with_event_bridge_has_one_more_element_and_is_otherwise_unchanged(
-    before: bytes, after: bytes
-) -> None:
+def test_adding_eventbridge_to_notification_xml_changes_nothing_else(before: bytes, after: bytes) -> None:
     assert with_event_bridge(before) == after
     assert has_event_bridge(after)
     assert with_event_bridge(after) == after
@@ -63,7 +61,7 @@ def test_document_with_event_bridge_has_one_more_element_and_is_otherwise_unchan
         (document(queue()) + b"<!-- comment -->", "format that this release does not support, so it was not changed"),
     ],
 )
-def test_unexpected_document_is_an_error(text: bytes, error: str) -> None:
+def test_unexpected_notification_xml_is_an_error(text: bytes, error: str) -> None:
     with pytest.raises(OperatorError, match=error):
         with_event_bridge(text)
 
@@ -96,7 +94,7 @@ EQUAL = {
 
 
 @pytest.mark.parametrize("case", EQUAL)
-def test_documents_with_the_same_meaning_have_no_differences(case: str) -> None:
+def test_equivalent_notification_documents_have_no_differences(case: str) -> None:
     before, after = EQUAL[case]
     assert not differences(before, after)
 
@@ -116,12 +114,12 @@ DIFFERENT = {
 
 
 @pytest.mark.parametrize("case", DIFFERENT)
-def test_documents_with_another_meaning_have_differences(case: str) -> None:
+def test_notification_documents_with_different_rules_have_differences(case: str) -> None:
     before, after = DIFFERENT[case]
     assert differences(before, after)
 
 
-def test_differences_are_the_removed_and_the_added_entries() -> None:
+def test_differences_of_notification_documents_are_the_removed_and_added_entries() -> None:
     found = differences(document(queue(), b"<New/>"), document(queue(id=b"<Id>other</Id>"), b"<New/>", ON))
     assert found.lines() == [
         "removed: queue arn:q  s3:ObjectCreated:*  ID 'mine'",
@@ -130,7 +128,7 @@ def test_differences_are_the_removed_and_the_added_entries() -> None:
     ]
 
 
-def test_notifications_are_the_entries_of_all_owners_without_event_bridge() -> None:
+def test_listed_notifications_contain_the_entries_of_all_owners_except_eventbridge() -> None:
     entry = queue(b"<Event>s3:ObjectRemoved:*</Event>", RULES % (PREFIX % b"in/" + SUFFIX % b".csv"))
     topic = (
         b"<TopicConfiguration><Topic>arn:t</Topic><Event>s3:ReducedRedundancyLostObject</Event></TopicConfiguration>"

@@ -29,7 +29,7 @@ TLS = {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
         ({"Action": "s3:*", **TLS}, []),
     ],
 )
-def test_denials_are_the_statements_that_can_deny_a_read_of_the_indexer(
+def test_denials_of_a_bucket_policy_are_statements_that_can_deny_the_indexers_reads(
     changes: dict[str, Any], found: list[str]
 ) -> None:
     statement = {name: value for name, value in (DENY | changes).items() if value is not None}
@@ -37,5 +37,5 @@ def test_denials_are_the_statements_that_can_deny_a_read_of_the_indexer(
     assert list(denials({"Statement": statement})) == found
 
 
-def test_policy_without_statements_has_no_denials() -> None:
+def test_bucket_policy_without_statements_has_no_denials() -> None:
     assert (statements({}), list(denials({}))) == ([], [])

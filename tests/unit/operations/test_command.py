@@ -107,7 +107,7 @@ def test_audit_without_repair_prints_findings_and_changes_nothing(run: Command) 
         ),
     ],
 )
-def test_audit_summary_announces_no_event_for_a_row_that_no_event_can_correct(
+def test_audit_summary_counts_no_event_for_a_row_that_no_event_can_correct(
     run: Command, options: list[str], listed: list[Version], result: str
 ) -> None:
     run.aws.rows, run.aws.listed = [row(LISTED[0], deleted_at="2026")], listed
@@ -161,7 +161,7 @@ def test_tools_send_no_event_without_an_on_failure_destination(run: Command, com
     assert run(*command.split()) == 2
     assert NO_QUEUE in run.errors[0]
     assert run.aws.sent == []
-    assert run("audit") == 1  # An audit without --repair needs no failure queue.
+    assert run("audit") == 1  # An audit without the option --repair works without a failure queue.
 
 
 EMPTY = (
@@ -176,7 +176,7 @@ FAILED_EVENTS = (
 
 @pytest.mark.parametrize("settings", [True, False], ids=["with settings document", "without"])
 @pytest.mark.parametrize(("rows", "failures", "notes"), [([], 0, [EMPTY]), (LISTED[:1], 2, [FAILED_EVENTS])])
-def test_audit_prints_other_remedies_before_it_repairs_differences(
+def test_audit_prints_notes_about_steps_that_are_necessary_before_a_repair(
     run: Command, rows: list[Any], failures: int, notes: list[str], *, settings: bool
 ) -> None:
     run.aws.rows = [row(each) for each in rows]
@@ -395,7 +395,8 @@ def test_stopped_tool_prints_its_results_and_how_to_continue(
         "redrive": [OLDEST],
         "backfill": [],
     }[tool]
-    assert (len(run.aws.queue), run.aws.hidden) == (1, {})  # The message is visible in the failure queue again.
+    # The failed tool has made the received message visible in the failure queue again.
+    assert (len(run.aws.queue), run.aws.hidden) == (1, {})
     assert (run(tool, option, "--json"), run.document["error"]) == (code, reason)
 
 
@@ -455,7 +456,7 @@ def test_help_text_of_a_tool_names_only_options_of_the_tool(tool: str, capsys: p
 
 
 def test_errors_of_aws_calls_name_no_option_of_a_tool() -> None:
-    """Every tool can print these errors, and the tools have different options."""
+    """Errors of AWS calls are printed by all tools, and each tool has other options."""
     remedies = [*REMEDIES.values(), LOG_IN, *(remedy for _, remedy in REMEDIES_OF_ERRORS)]
     assert [each for each in remedies if "--" in each] == []
 
@@ -478,7 +479,7 @@ def test_control_characters_of_an_object_key_are_printed_escaped(run: Command) -
     assert run.lines[1] == "missing     'a\\x1b[2Jb\\nc'  v1"
 
 
-def test_operations_command_runs_as_a_process(tmp_path: Path) -> None:
+def test_module_operations_runs_as_a_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "operations", "audit", "--stack-outputs", str(tmp_path / "none.json")]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603  The test controls the command.
     assert (ended.returncode, ended.stdout) == (2, "")
@@ -521,8 +522,8 @@ def test_audit_counts_rows_without_content_in_a_note_and_not_as_a_difference(run
     run.aws.rows = [row(each, content_of=None) for each in LISTED]
     run.aws.rows.append(row(version("c"), deleted_at="2026", content_of=None))
     note = (
-        "note: 2 rows of existing objects without content: the inspector has not processed them yet, or cannot read "
-        "the objects. Run backfill with --inspect --invoke to inspect them"
+        "note: the inspector has not described the objects of 2 rows: it has not processed the rows yet, or cannot "
+        "read the objects. Run backfill with --inspect --invoke to inspect them"
     )
     assert (run("audit"), run.lines[:-1]) == (0, [note])
     assert (run("audit", "--json"), run.document["without_content"], run.document["notes"]) == (0, 2, [note])
@@ -537,7 +538,7 @@ def test_audit_reports_a_row_with_the_content_of_other_bytes_and_its_remedy(run:
     assert run.lines[:3] == [
         "outdated    a  v1",
         "            content_of is earlier in the row, but the object has the ETag e",
-        "            run backfill with --inspect --invoke, which describes the object again",
+        "            run backfill with --inspect --invoke: the inspector then reads the object again",
     ]
     assert "1 difference (1 outdated)" in run.lines[-1]
     assert run.aws.sent == []
@@ -550,6 +551,6 @@ def test_option_workers_sets_the_number_of_concurrent_list_requests(run: Command
     assert run.aws.list_workers == [8, 3]
 
 
-def test_backfill_that_sends_events_lists_in_key_order(run: Command) -> None:
+def test_backfill_with_invoke_lists_the_bucket_in_key_order(run: Command) -> None:
     assert run("backfill", "--invoke", "--workers", "3") == 0
     assert run.aws.list_workers == []

@@ -68,7 +68,7 @@ def time_differs(recorded: str | None, time: str = "12:00:02.000Z") -> str:
         (OBJECT, {"extension": "txt"}, "extension is txt in the row and  in S3", True),
         (MARKER, {"filename": "b"}, "filename is b in the row and a in S3", True),
         (MARKER, {"extension": None}, "extension is None in the row and  in S3", True),
-        # No lifecycle rule changes these storage classes in this way.
+        # No lifecycle rule changes a storage class from the value in the row to the value in S3.
         (OBJECT, {"storage_class": "GLACIER"}, "storage_class is GLACIER in the row and STANDARD in S3", True),
         (OBJECT, {"storage_class": None}, "storage_class is None in the row and STANDARD in S3", True),
         (
@@ -101,7 +101,7 @@ def time_differs(recorded: str | None, time: str = "12:00:02.000Z") -> str:
         (MARKER, {"uploaded_at": "2026-01-31T12:00:02"}, time_differs("2026-01-31T12:00:02"), False),
         (MARKER, {"uploaded_at": None}, time_differs(None), True),
         (MARKER, {"uploaded_at": None, "encryption": "SSE-C"}, time_differs(None), True),
-        # The delete marker was created again, but the indexer received no event.
+        # A deletion has replaced the delete marker `null` by a later one, but the indexer received no event.
         (NULL_MARKER, at("11:59:59.000"), time_differs("2026-01-31T11:59:59.000Z"), True),
     ],
 )
@@ -123,9 +123,9 @@ REMOVED = version("a", "v0")
     ("listed", "rows", "expected"),
     [
         ([OBJECT, MARKER], [], [("missing", "v1", ()), ("missing", "m1", ())]),
-        # The indexer could not read the object when it wrote this row.
+        # The attributes of HEAD are missing, because the indexer could not read the object when it wrote the row.
         ([OBJECT], [row(OBJECT, content_type=None, **at("12:00:02.000"))], [("incomplete", "v1", ())]),
-        # The indexer can never read this object, so the row has the time of the event.
+        # The indexer can never read an object with a customer-provided key, so its row has the time of the event.
         ([OBJECT], [row(OBJECT, content_type=None, encryption="SSE-C", **at("12:00:02.000"))], []),
         ([OBJECT], [row(OBJECT), row(REMOVED)], [("stale", "v0", ())]),
         ([OBJECT], [row(OBJECT), row(REMOVED, **DELETED)], []),
@@ -144,7 +144,7 @@ def test_row_of_an_object_with_a_customer_key_must_have_the_size_that_s3_lists()
     assert finding.details[0].startswith("size_bytes is 1 in the row")
 
 
-def test_audit_finding_contains_the_version_that_s3_lists() -> None:
+def test_audit_finding_contains_the_listed_object_version() -> None:
     [missing] = compare(BUCKET, "a", [OBJECT], [])
     [stale] = compare(BUCKET, "a", [], [row(OBJECT)])
     assert (missing.version, stale.version) == (OBJECT, None)
@@ -182,7 +182,8 @@ def test_audit_compares_every_object_attribute_of_a_row() -> None:
         ({}, {}),
         (COMPLETE, COMPLETE_ROW),
         ({"ContentType": None}, {"content_type": metadata.DEFAULT_CONTENT_TYPE}),
-        ({"StorageClass": "GLACIER"}, {}),  # A lifecycle rule changed the storage class.
+        # After the row was written, a lifecycle rule changed the storage class of the object.
+        ({"StorageClass": "GLACIER"}, {}),
         (KMS | CHECKSUM, KMS_ROW),
         (KMS, KMS_ROW),  # S3 omits the checksum if the caller must not use the KMS key.
     ],
@@ -205,7 +206,7 @@ def test_comparison_accepts_a_row_that_matches_the_head_response(head: dict[str,
         ({}, {"size_bytes": 6}, ["size_bytes is 6 in the row and 5 in S3"]),
         ({}, {"etag": "f"}, ["etag is f in the row and d41d8-3 in S3"]),
         ({}, at("12:00:09.000"), [time_differs("2026-01-31T12:00:09.000Z", "12:00:01.000Z")]),
-        # Each differing entry of a map is reported, because user metadata can have two kilobytes.
+        # Only the differing entries of a map are reported, because user metadata can have two kilobytes.
         (
             COMPLETE,
             COMPLETE_ROW | {"user_metadata": {"author": "Zoe", "year": "2026", "month": "1"}},
@@ -255,7 +256,7 @@ def test_comparison_reports_each_attribute_that_contradicts_the_head_response(
 def test_comparison_accepts_a_row_without_the_checksum_of_an_object_with_a_kms_key_in_an_existing_bucket(
     changes: dict[str, Any], details: list[str]
 ) -> None:
-    """The indexer may read such an object without the permission to use its key."""
+    """The indexer may lack the permission to use the KMS key of an existing bucket. Then the row has no checksum."""
     head = head_response(OBJECT, **KMS | CHECKSUM)
     finding = compare_head(BUCKET, OBJECT, row(OBJECT, **changes), head, existing=True)
     assert list(finding.details if finding else ()) == details

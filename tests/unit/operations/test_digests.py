@@ -22,7 +22,7 @@ def test_digest_set_contains_exactly_the_added_versions() -> None:
     assert ("b/", "a1v") not in listed
 
 
-def test_digest_set_ignores_matches_across_two_digests(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digest_set_does_not_match_bytes_across_two_adjacent_digests(monkeypatch: pytest.MonkeyPatch) -> None:
     """The digest `across` consists of the end of the digest `first` and the beginning of the digest `second`."""
     first, second = bytes(range(SIZE)), bytes(range(SIZE, 2 * SIZE))
     across = (first + second)[4 : 4 + SIZE]

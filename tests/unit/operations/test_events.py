@@ -1,4 +1,4 @@
-"""Tests of the events that the tools send, with the parser of the indexer."""
+"""Tests that the indexer can parse the events that the tools send."""
 
 from __future__ import annotations
 

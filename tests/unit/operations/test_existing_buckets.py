@@ -32,11 +32,11 @@ def item_in(bucket: str, listed: Version, **changes: Any) -> Item:
 
 @pytest.fixture
 def run(run: Command) -> Command:
-    """Command whose stack indexes its own bucket, a versioned bucket `logs` and an unversioned bucket `reports`."""
+    """Fixture: runs tools with a stack that indexes its own bucket, a versioned and an unversioned bucket."""
     for bucket, versions in zip(BUCKETS, (LOGS, REPORTS), strict=True):
         run.aws.index_bucket(bucket, versions)
     run.aws.rows += [row_in("logs", each) for each in LOGS[:3]]
-    # The rows have the storage class of the upload. Later, a lifecycle rule has moved the second object.
+    # A lifecycle rule has changed the storage class of the second object after its row was written.
     run.aws.rows += [row_in("reports", each, storage_class="STANDARD") for each in REPORTS]
     return run
 
@@ -54,7 +54,7 @@ def sent(run: Command) -> list[tuple[str, str, str]]:
         ("uploads", [("uploads", "a", "v1"), ("uploads", "b", "m1"), ("uploads", "b", "v1")], 0),
     ],
 )
-def test_backfill_of_a_bucket_sends_events_for_its_indexed_versions(
+def test_backfill_of_an_existing_bucket_sends_events_for_its_indexed_versions(
     run: Command, bucket: str, events: list[tuple[str, str, str]], excluded: int
 ) -> None:
     assert run("backfill", "--bucket", bucket, "--rate", "1000", "--invoke", "--json") == 0
@@ -119,7 +119,7 @@ def test_option_bucket_requires_a_settings_document_except_for_the_own_bucket(
 
 
 @pytest.mark.parametrize(("bucket", "keys", "rows"), [("logs", 2, 3), ("reports", 2, 2), ("uploads", 2, 3)])
-def test_audit_compares_the_selected_bucket_with_its_rows(run: Command, bucket: str, keys: int, rows: int) -> None:
+def test_audit_with_option_bucket_compares_only_this_bucket(run: Command, bucket: str, keys: int, rows: int) -> None:
     assert run("audit", "--bucket", bucket, "--json") == 0
     assert (run.document["bucket"], run.document["keys"], run.document["rows"]) == (bucket, keys, rows)
     assert run.document["findings"] == []

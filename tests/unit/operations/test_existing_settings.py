@@ -35,7 +35,7 @@ TARGET = {"Id": "indexer", "Arn": ARN, "DeadLetterConfig": {"Arn": QUEUE_ARN}}
 
 @pytest.fixture
 def run(run: Command) -> Command:
-    """Command whose stack indexes a versioned bucket `logs` and an unversioned bucket `reports`."""
+    """Fixture: runs tools with a stack that indexes a versioned and an unversioned existing bucket."""
     run.aws.index_bucket(LOGS, [version("in/a")])
     run.aws.index_bucket(REPORTS, [version("q1", "null")])
     for bucket, listed in (("logs", version("in/a")), ("reports", version("q1", "null"))):
@@ -196,7 +196,7 @@ EXISTING: Mapping[str, Change] = {
         THEN_REDRIVE,
     ),
 }
-"""Maps the name of a change to the function that applies the change, and to the expected finding."""
+"""Maps the name of each changed setting to the function that changes it, and to the expected finding."""
 NOT_TRIGGERED = {
     *("bucket deleted", "rule deleted", "rule disabled", "target removed"),
     "target with a version of the indexer",

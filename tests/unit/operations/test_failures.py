@@ -16,7 +16,7 @@ def response(message: str, kind: str = "IndexingError") -> dict[str, Any]:
 
 
 def indexing_error(*failed: tuple[str, Reason, str]) -> str:
-    """Return the error message of the indexer for failed records: (name, reason, error message)."""
+    """Return the indexer's error message for failed records. A record has a name, reason and error message."""
     errors = [(name, PermanentError(text, reason=reason)) for name, reason, text in failed]
     return str(IndexingError(errors, records=len(errors)))
 
@@ -57,7 +57,8 @@ ZERO_CONCURRENCY: dict[str, Any] = {
         # Earlier versions of Lambda reported a timeout only in the error message, not in the error type.
         (response("2026-01-31T12:00:00Z 1 Task timed out after 60.00 seconds", ""), ["timeout"]),
         (response("RequestId: 1 Error: Task timed out", "Sandbox.Timedout"), ["timeout"]),
-        (response("Runtime exited", "Runtime.ExitError"), ["crash"]),  # The process of the indexer exited.
+        # The process of the indexer exited during the invocation.
+        (response("Runtime exited", "Runtime.ExitError"), ["crash"]),
         (response("no module", "Runtime.ImportModuleError"), ["crash"]),  # The process of the indexer did not start.
         # The message of an unexpected exception can contain the beginning of the indexer's error message.
         (response("KeyError: 1 of 2 records failed: ", "KeyError"), ["crash"]),
@@ -80,7 +81,7 @@ def test_failure_reasons_are_parsed_from_failure_queue_messages(changes: dict[st
     assert set(parsed.reasons) <= set(REASONS)
 
 
-def test_parsed_failure_contains_the_event_its_keys_and_the_error() -> None:
+def test_parsed_failure_contains_the_event_its_object_keys_and_the_error() -> None:
     message = failure("a+b/%C3%A9.txt")
     parsed = parse(json.dumps(message), TARGET)
     assert parsed.event == message["requestPayload"]
@@ -99,14 +100,14 @@ def test_parsed_failure_contains_the_event_its_keys_and_the_error() -> None:
         ("killed", "", "killed"),
     ],
 )
-def test_error_of_a_failure_begins_with_its_type_unless_the_indexer_reported_failed_records(
+def test_displayed_error_of_a_failure_begins_with_the_error_type_unless_the_indexer_reported_records(
     payload: object, error_type: str, typed_error: str
 ) -> None:
     parsed = parse(json.dumps(failure(responsePayload=payload)), TARGET)
     assert (parsed.error_type, parsed.typed_error) == (error_type, typed_error)
 
 
-def test_failures_with_different_types_of_error_have_different_kinds_of_error() -> None:
+def test_failures_with_different_error_types_are_not_grouped_together() -> None:
     kinds = {
         parse(json.dumps(failure("a", **response("'key'", kind))), TARGET).error_kind
         for kind in ("KeyError", "IndexError")
@@ -139,12 +140,12 @@ def test_failed_event_in_an_unknown_format_is_parsed_without_objects(event: obje
         (json.dumps({**bridged(), "source": "acme.s3"}), "without the message attribute TARGET_ARN"),
     ],
 )
-def test_message_of_another_sender_is_rejected_with_the_cause(body: str, error: str) -> None:
+def test_failure_queue_message_of_another_sender_is_rejected_with_the_cause(body: str, error: str) -> None:
     with pytest.raises(ForeignMessageError, match=error):
         parse(body, TARGET)
 
 
-def test_failure_of_an_eventbridge_event_contains_its_bucket_and_its_key_without_decoding() -> None:
+def test_failure_of_an_eventbridge_event_contains_its_bucket_and_its_unchanged_key() -> None:
     parsed = parse(json.dumps(failure() | {"requestPayload": bridged("a+b/%41.txt")}), TARGET)
     assert (parsed.reasons, parsed.objects, parsed.buckets) == (("denied",), ("a+b/%41.txt",), ("reports",))
 
@@ -176,19 +177,19 @@ def test_dead_letter_of_eventbridge_is_parsed_as_an_undelivered_event(
     assert parsed.typed_error == error
 
 
-def test_dead_letter_of_s3_whose_message_attributes_were_lost_is_parsed_as_an_undelivered_event() -> None:
+def test_dead_letter_without_message_attributes_is_parsed_as_an_undelivered_event() -> None:
     """A program that moves a message to another queue can lose its attributes. The event can still be replayed."""
     parsed = parse(json.dumps(bridged("a+b")), TARGET)
     assert (parsed.event, parsed.reasons, parsed.objects) == (bridged("a+b"), ("undelivered",), ("a+b",))
     assert parsed.typed_error == "EventBridge did not deliver the event"
 
 
-def test_dead_letter_for_another_target_is_rejected() -> None:
+def test_dead_letter_of_another_eventbridge_target_is_rejected() -> None:
     with pytest.raises(ForeignMessageError, match=f"another Lambda function: {ARN}-other"):
         parse(json.dumps(bridged()), TARGET, attributes=dead_letter(TARGET_ARN=f"{ARN}-other"))
 
 
-def test_dead_letters_that_differ_in_key_and_number_of_retries_have_the_same_kind_of_error() -> None:
+def test_dead_letters_that_differ_only_in_key_and_retries_are_grouped_as_one_error() -> None:
     exhausted: dict[str, str | None] = {"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts"}
     kinds = {
         parse(json.dumps(bridged(key)), TARGET, attributes=dead_letter(RETRY_ATTEMPTS=retries, **exhausted)).error_kind
@@ -217,12 +218,12 @@ DENIED = (
         "1 of {1} records failed: record {1} (key {0!r}): throttled: UpdateItem",
     ],
 )
-def test_failures_that_differ_in_key_time_and_numbers_have_the_same_kind_of_error(message: str) -> None:
+def test_failures_that_differ_only_in_key_time_and_numbers_are_grouped_as_one_error(message: str) -> None:
     kinds = {error_kind(key, message.format(key, number)) for number, key in enumerate(("a", "it's b/é.txt"), start=1)}
     assert len(kinds) == 1
 
 
-def test_failures_with_truncated_keys_have_the_same_kind_of_error() -> None:
+def test_failures_with_truncated_object_keys_are_grouped_as_one_error() -> None:
     keys = ("k" * 900, "l" * 901)
     assert (
         len({error_kind(key, indexing_error((f"record 0 (key {key!r})", Reason.DENIED, "403"))) for key in keys}) == 1
@@ -243,7 +244,7 @@ def test_event_whose_records_share_one_error_is_grouped_like_a_single_record() -
         ("bucket.name is 'a'", "bucket.name is 'b'"),
     ],
 )
-def test_failures_with_different_causes_have_different_kinds_of_error(one: str, other: str) -> None:
+def test_failures_with_different_causes_are_not_grouped_together(one: str, other: str) -> None:
     assert error_kind("a", one) != error_kind("a", other)
 
 
@@ -258,7 +259,7 @@ def test_failures_with_different_causes_have_different_kinds_of_error(one: str, 
         ("a new condition", None, "stream-failed"),
     ],
 )
-def test_reason_of_a_stream_failure_follows_from_its_condition_and_its_function_error(
+def test_reason_of_a_stream_failure_depends_on_its_condition_and_function_error(
     condition: str, error: str | None, reason: str
 ) -> None:
     parsed = parse(json.dumps(stream_failure(condition=condition, error=error, size=7)), TARGET)
@@ -269,7 +270,7 @@ def test_reason_of_a_stream_failure_follows_from_its_condition_and_its_function_
 
 
 @pytest.mark.parametrize("arn", [ARN, INSPECTOR_ARN.replace("inspector", "other")])
-def test_stream_failure_of_another_function_than_the_inspector_is_foreign(arn: str) -> None:
+def test_stream_failure_of_another_function_has_the_reason_foreign(arn: str) -> None:
     with pytest.raises(ForeignMessageError, match="a message about another Lambda function"):
         parse(json.dumps(stream_failure(arn=arn)), TARGET)
 

@@ -1,4 +1,4 @@
-"""Tests of `backfill --inspect` with a fake stack."""
+"""Tests of `backfill --inspect` with a fake stack: invocations of the inspector, failed rows, and interruptions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def error_line(number: int, reason: str) -> str:
     return json.dumps({"level": "ERROR", "outcome": "failed", "sequence_number": str(number), "reason": reason})
 
 
-def test_inspection_sends_rows_in_events_of_at_most_ten_records_across_pages() -> None:
+def test_backfill_inspect_sends_the_rows_of_all_pages_in_events_of_at_most_ten_records() -> None:
     aws, inspection = create()
     inspection.invoke(SILENT)
     sent = sorted(events(aws), key=keys)
@@ -57,7 +57,7 @@ def test_inspection_sends_rows_in_events_of_at_most_ten_records_across_pages() -
     assert (inspection.report.selected, inspection.report.inspected, inspection.report.resume_after) == (23, 23, None)
 
 
-def test_inspection_event_has_the_shape_of_a_stream_batch_with_the_whole_row_in_typed_form() -> None:
+def test_backfill_inspect_sends_events_in_the_format_of_a_dynamodb_stream() -> None:
     aws, inspection = create(prefix="k05")
     inspection.invoke(SILENT)
     [event] = events(aws)
@@ -70,20 +70,20 @@ def test_inspection_event_has_the_shape_of_a_stream_batch_with_the_whole_row_in_
     assert image.keys() == ROWS[5].keys()
 
 
-def test_inspection_counts_rows_without_an_invocation() -> None:
+def test_backfill_inspect_counts_rows_before_an_invocation() -> None:
     aws, inspection = create(since=START + timedelta(seconds=20))
     inspection.count(SILENT)
     assert (inspection.report.selected, events(aws)) == (3, [])
 
 
-def test_inspection_limits_the_rows_per_second() -> None:
+def test_backfill_inspect_limits_the_rows_per_second() -> None:
     clock = FakeClock()
     _, inspection = create(clock=clock, per_second=4)
     inspection.invoke(SILENT)
     assert 20 / 4 - 1 <= clock.now <= 23 / 4 + 1
 
 
-def test_failed_rows_have_the_reasons_at_the_end_of_the_log() -> None:
+def test_reasons_of_failed_inspections_are_read_from_the_end_of_the_log() -> None:
     aws, inspection = create()
     log = "\n".join(('truncated"}', error_line(3, "denied"), '{"level":"INFO"}', "REPORT", error_line(2, "throttled")))
     aws.inspect = lambda event: inspected(1, 2, 3, log=log) if "k20" in keys(event) else inspected()
@@ -97,7 +97,7 @@ def test_failed_rows_have_the_reasons_at_the_end_of_the_log() -> None:
     assert inspection.report.inspected == 20
 
 
-def test_crash_of_the_inspector_is_attributed_to_the_row_that_causes_it() -> None:
+def test_backfill_inspect_attributes_a_crash_of_the_inspector_to_the_row_that_causes_it() -> None:
     aws, inspection = create()
     aws.inspect = lambda event: inspected(error="Runtime.ExitError: killed") if "k03" in keys(event) else inspected()
     inspection.invoke(SILENT)
@@ -106,7 +106,7 @@ def test_crash_of_the_inspector_is_attributed_to_the_row_that_causes_it() -> Non
     assert inspection.report.inspected == 22
 
 
-def test_inspection_stops_if_the_inspector_crashes_for_each_row_of_an_event() -> None:
+def test_backfill_inspect_stops_if_the_inspector_crashes_for_each_row_of_an_event() -> None:
     aws, inspection = create()
     aws.inspect = lambda _: inspected(error="Runtime.ImportModuleError: no module")
     with pytest.raises(OperatorError, match=r"ended with an error for each of 10 rows.*no module.*log group"):
@@ -115,7 +115,7 @@ def test_inspection_stops_if_the_inspector_crashes_for_each_row_of_an_event() ->
 
 
 @pytest.mark.parametrize("response", [None, {}, {"batchItemFailures": [{"itemIdentifier": "11"}]}, {"statusCode": 200}])
-def test_inspection_stops_at_a_response_that_is_not_a_list_of_failed_records(response: object) -> None:
+def test_backfill_inspect_stops_at_a_response_that_is_not_a_list_of_failed_records(response: object) -> None:
     aws, inspection = create()
     aws.inspect = lambda _: InvocationResult(error=None, response=response, log="")
     with pytest.raises(OperatorError, match="not a list of failed records"):
@@ -123,7 +123,7 @@ def test_inspection_stops_at_a_response_that_is_not_a_list_of_failed_records(res
 
 
 @pytest.mark.parametrize("stops_at", [0, 1, 2])
-def test_interrupted_inspection_can_continue_after_the_last_row_of_a_finished_event(stops_at: int) -> None:
+def test_interrupted_backfill_inspect_can_continue_after_the_last_completed_event(stops_at: int) -> None:
     aws, inspection = create()
 
     def inspect(event: Any) -> Result:  # noqa: ANN401  JSON
@@ -143,10 +143,7 @@ def test_interrupted_inspection_can_continue_after_the_last_row_of_a_finished_ev
     ]
 
 
-# The tool
-
-
-def test_inspect_without_invoke_counts_rows_and_exits_with_1(run: Command) -> None:
+def test_backfill_inspect_without_invoke_counts_rows_and_exits_with_1(run: Command) -> None:
     run.aws.rows = [without_content(each) for each in run.aws.rows]
     assert run("backfill", "--inspect", "--rate", "1") == 1
     assert run.lines[-1] == (
@@ -158,7 +155,7 @@ def test_inspect_without_invoke_counts_rows_and_exits_with_1(run: Command) -> No
     assert run("backfill", "--inspect") == 0
 
 
-def test_inspect_prints_failed_rows_by_reason_and_exits_with_1(run: Command) -> None:
+def test_backfill_inspect_prints_failed_rows_by_reason_and_exits_with_1(run: Command) -> None:
     run.aws.rows = ROWS
     run.aws.inspect = lambda event: (
         inspected(error="Sandbox.Timedout: slow")
@@ -181,14 +178,14 @@ def test_inspect_prints_failed_rows_by_reason_and_exits_with_1(run: Command) -> 
     }
 
 
-def test_inspect_of_all_rows_exits_with_0(run: Command) -> None:
+def test_backfill_inspect_without_failed_rows_exits_with_0(run: Command) -> None:
     run.aws.rows = [without_content(each) for each in run.aws.rows]
     assert run("backfill", "--inspect", "--prefix", "b", "--invoke") == 0
     assert run.lines == ["backfill: 1 row inspected at up to 50 per second, 0 failed"]
     assert [keys(event) for event in events(run.aws)] == [["b"]]
 
 
-def test_interrupted_inspect_prints_the_row_to_continue_after(run: Command) -> None:
+def test_interrupted_backfill_inspect_prints_the_row_after_which_to_continue(run: Command) -> None:
     run.aws.rows = ROWS
     command = ("backfill", "--inspect", "--invoke", "--rate", "1000")
 
@@ -208,7 +205,7 @@ def test_interrupted_inspect_prints_the_row_to_continue_after(run: Command) -> N
     assert run.lines[-1].startswith("backfill: 13 rows inspected")
 
 
-def test_start_after_with_inspect_must_be_the_name_of_a_row(run: Command) -> None:
+def test_option_start_after_of_backfill_inspect_must_be_the_key_of_a_row(run: Command) -> None:
     with pytest.raises(SystemExit):
         run("backfill", "--inspect", "--start-after", "a.txt")
 
@@ -222,7 +219,7 @@ def test_start_after_with_inspect_must_be_the_name_of_a_row(run: Command) -> Non
         ({"inspector_concurrency": 0}, "the reserved concurrency of the inspector 'inspector' is 0"),
     ],
 )
-def test_inspect_of_an_incomplete_stack_is_an_error_with_the_remedy(
+def test_backfill_inspect_of_a_stack_with_deleted_resources_is_an_error_with_a_remedy(
     run: Command, changes: dict[str, Any], error: str
 ) -> None:
     vars(run.aws).update(changes)
@@ -232,7 +229,7 @@ def test_inspect_of_an_incomplete_stack_is_an_error_with_the_remedy(
 
 
 @pytest.mark.parametrize("changes", [{"inspector_variables": {"TAP_TABLE_NAME": "x"}}, {"inspector_concurrency": 0}])
-def test_inspect_without_invoke_counts_the_rows_of_a_stack_whose_inspector_cannot_process_them(
+def test_backfill_inspect_without_invoke_counts_rows_even_if_the_inspector_cannot_be_invoked(
     run: Command, changes: dict[str, Any]
 ) -> None:
     run.aws.rows = [without_content(each) for each in run.aws.rows]
@@ -242,7 +239,9 @@ def test_inspect_without_invoke_counts_the_rows_of_a_stack_whose_inspector_canno
 
 
 @pytest.mark.parametrize("document", [{"inspector": None}, {}])
-def test_inspect_of_a_stack_without_inspector_is_an_error_with_the_key(run: Command, document: dict[str, Any]) -> None:
+def test_backfill_inspect_of_a_stack_without_inspector_is_an_error_that_names_the_key(
+    run: Command, document: dict[str, Any]
+) -> None:
     assert isinstance(run.aws.settings, dict)
     del run.aws.settings["inspector"]
     run.aws.settings |= document
@@ -250,6 +249,6 @@ def test_inspect_of_a_stack_without_inspector_is_an_error_with_the_key(run: Comm
     assert "pulumi config set inspectContent true" in run.errors[0]
 
 
-def test_inspect_without_settings_document_derives_the_name_of_the_inspector(run: Command) -> None:
+def test_backfill_inspect_without_settings_document_derives_the_name_of_the_inspector(run: Command) -> None:
     run.aws.settings = None
     assert run("backfill", "--inspect", "--invoke") == 0

@@ -1,4 +1,4 @@
-"""Tests of `adopt --inventory` with real boto3 clients that are connected to a fake bucket."""
+"""Tests of `adopt --inventory` with boto3 clients that are connected to a fake bucket."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"operations.{module}.WAITS_SECONDS", [0.0] * len(WAITS_SECONDS))
 
 
-def test_adopt_without_apply_reports_the_missing_inventory_and_its_price_and_changes_nothing(
+def test_adopt_inventory_without_apply_prints_the_price_and_changes_nothing(
     adopt: Command, connection: Connection
 ) -> None:
     assert adopt("adopt", "reports", "--inventory") == 1
@@ -51,7 +51,7 @@ def test_adopt_without_apply_reports_the_missing_inventory_and_its_price_and_cha
     assert {name.partition(" ")[0] for name in connection.bucket.requests} == {"GET"}
 
 
-def test_adopt_without_the_option_does_not_read_inventory_configurations(
+def test_adopt_without_option_inventory_reads_no_inventory_configurations(
     adopt: Command, connection: Connection
 ) -> None:
     assert adopt("adopt", "reports", "--apply", "--json") == 0
@@ -59,7 +59,7 @@ def test_adopt_without_the_option_does_not_read_inventory_configurations(
     assert not any("inventory" in name for name in connection.bucket.requests)
 
 
-def test_adopt_adds_the_inventory_once_and_prints_the_command_that_removes_it(
+def test_adopt_inventory_adds_one_configuration_and_prints_its_removal_command(
     adopt: Command, connection: Connection
 ) -> None:
     assert adopt("adopt", "reports", "--inventory", "--apply") == 0
@@ -78,7 +78,7 @@ def test_adopt_adds_the_inventory_once_and_prints_the_command_that_removes_it(
     assert adopt.lines[-1].endswith("; the bucket has the inventory configuration")
 
 
-def test_adopt_of_a_bucket_that_the_stack_does_not_index_adds_a_note_about_the_log_bucket_policy(
+def test_adopt_inventory_of_an_unindexed_bucket_prints_a_note_about_the_log_bucket_policy(
     adopt: Command,
 ) -> None:
     note = "note: S3 cannot write inventories of this bucket until it is an entry of existingBuckets"
@@ -90,7 +90,7 @@ def test_adopt_of_a_bucket_that_the_stack_does_not_index_adds_a_note_about_the_l
 
 
 @pytest.mark.parametrize("settings", [dict(SETTINGS), None])
-def test_adopt_with_a_stack_without_inventory_is_an_error_with_the_remedy(
+def test_adopt_inventory_without_the_key_inventory_is_an_error_with_a_remedy(
     adopt: Command, connection: Connection, settings: dict[str, Any] | None
 ) -> None:
     adopt.aws.settings = settings
@@ -99,7 +99,9 @@ def test_adopt_with_a_stack_without_inventory_is_an_error_with_the_remedy(
     assert connection.bucket.requests == []
 
 
-def test_bucket_that_cannot_be_indexed_gets_no_inventory(adopt: Command, connection: Connection) -> None:
+def test_adopt_adds_no_inventory_to_a_bucket_that_the_stack_cannot_index(
+    adopt: Command, connection: Connection
+) -> None:
     connection.bucket = with_settings(location=LOCATION % "us-west-2")
     assert adopt("adopt", "reports", "--inventory", "--apply") == 1
     assert adopt.lines[-1] == "adopt: the stack cannot index 'reports'; nothing was changed"
@@ -110,7 +112,7 @@ def test_bucket_that_cannot_be_indexed_gets_no_inventory(adopt: Command, connect
     ("request_name", "permission"),
     [("GET inventory", "s3:GetInventoryConfiguration"), ("PUT inventory", "s3:PutInventoryConfiguration")],
 )
-def test_denied_request_is_an_error_with_the_missing_permission(
+def test_denied_inventory_request_of_adopt_is_an_error_with_the_missing_permission(
     adopt: Command, connection: Connection, request_name: str, permission: str
 ) -> None:
     connection.bucket.before = denying(request_name)
@@ -119,7 +121,9 @@ def test_denied_request_is_an_error_with_the_missing_permission(
     assert connection.bucket.inventories == {}
 
 
-def test_configuration_that_s3_does_not_return_is_a_conflict(adopt: Command, connection: Connection) -> None:
+def test_adopt_reports_a_conflict_if_s3_does_not_return_the_added_inventory_configuration(
+    adopt: Command, connection: Connection
+) -> None:
     def forget(_number: int, name: str) -> None:
         if name == "PUT inventory":
             connection.bucket.inventories.clear()
@@ -130,7 +134,7 @@ def test_configuration_that_s3_does_not_return_is_a_conflict(adopt: Command, con
     assert adopt.lines[-1].endswith("; the inventory configuration is not visible yet")
 
 
-def test_another_configuration_with_the_same_id_is_an_error_before_any_change(
+def test_adopt_does_not_replace_another_inventory_configuration_with_the_same_id(
     adopt: Command, connection: Connection
 ) -> None:
     assert adopt("adopt", "reports", "--inventory", "--apply") == 0
@@ -144,7 +148,7 @@ def test_another_configuration_with_the_same_id_is_an_error_before_any_change(
     assert not any(name.startswith("PUT") for name in connection.bucket.requests)
 
 
-def test_inventory_configurations_of_other_owners_are_not_changed(connection: Connection) -> None:
+def test_adopt_keeps_other_inventory_configurations_of_the_bucket(connection: Connection) -> None:
     connection.bucket = ExistingBucket(inventories={"theirs": b"<InventoryConfiguration/>"})
     aws = AdoptingAws(connection)
     adoption = InventoryAdoption(aws, TARGET, "reports", f"s3://{LOGS}/inventory", sleep=lambda _: None)

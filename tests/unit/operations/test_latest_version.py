@@ -16,7 +16,7 @@ TIME = "2026-11-22T21:40:0{}.000Z"
 
 
 class FakeTable:
-    """DynamoDB table with the rows of one object."""
+    """Fake DynamoDB table with the rows of one object."""
 
     def __init__(self, *rows: queries.Row) -> None:
         self._rows = rows
@@ -30,7 +30,7 @@ class FakeTable:
 
 
 class ListingS3:
-    """S3 client that can only list versions, with the number of its requests."""
+    """Fake S3 client that can only list object versions, and that counts its requests."""
 
     def __init__(self) -> None:
         self.client = boto3.client("s3")
@@ -74,7 +74,7 @@ def found(row: queries.Row | None) -> str | None:
         pytest.param([*rows("1"), *rows("2", deleted_at=TIME.format(1))], "1", id="one row of an existing version"),
     ],
 )
-def test_latest_version_that_the_rows_determine_needs_no_request_to_s3(
+def test_latest_version_is_found_without_s3_if_the_rows_determine_it(
     s3: ListingS3, table: list[queries.Row], expected: str | None
 ) -> None:
     assert found(queries.latest(FakeTable(*table), s3, BUCKET, KEY)) == expected
@@ -82,10 +82,10 @@ def test_latest_version_that_the_rows_determine_needs_no_request_to_s3(
 
 
 @pytest.mark.parametrize("attributes", [{}, {"sequencer": "0A"}, {"uploaded_at": TIME.format(1)}])
-def test_latest_version_of_indistinguishable_rows_needs_one_listing_of_versions(
+def test_latest_version_of_rows_with_equal_times_is_found_with_one_list_request(
     s3: ListingS3, attributes: dict[str, str]
 ) -> None:
-    """A listing also succeeds if HEAD fails: with a customer-provided key, or with hundreds of headers."""
+    """HEAD requests fail for objects with a customer-provided key or with hundreds of headers; listings do not."""
     put(s3, KEY + "-longer")
     versions = [put(s3), put(s3), put(s3)]
     table = FakeTable(*rows(versions[1], versions[2], versions[0], **attributes))

@@ -40,8 +40,8 @@ def rule(start: str | None = None, end: str | None = None, *, arn: str = ARN, **
         ([rule(end=".csv")], ["a.csv", ".csv"], ["a.csv.gz", "a.CSV"]),
         ([rule("in/", ".csv")], ["in/a.csv"], ["in/a.txt", "out/a.csv"]),
         ([rule("a/"), rule("b/")], ["a/1", "b/1"], ["c/1"]),
-        ([rule("a+b/", "%2B.%C3%A9")], ["a b/x+.é"], ["a+b/x+.é"]),  # S3 stores prefixes and suffixes URL-encoded.
-        ([rule("in/", arn=f"{ARN}:live")], ["in/a"], ["a"]),  # The ARN of the indexer may have an alias.
+        ([rule("a+b/", "%2B.%C3%A9")], ["a b/x+.é"], ["a+b/x+.é"]),  # S3 returns prefixes and suffixes URL-encoded.
+        ([rule("in/", arn=f"{ARN}:live")], ["in/a"], ["a"]),  # The ARN of the indexer may end with an alias.
         # A notification rule for another Lambda function does not affect the filter.
         ([rule("x/", arn=f"{ARN}-other"), rule("in/")], ["in/a"], ["x/a"]),
         # S3 may return the names "Prefix" and "Suffix" of filter rules in lower case.
@@ -72,7 +72,7 @@ def test_key_filter_matches_the_notification_rules_for_the_indexer(
         ((("a/", ""), ("b/", "")), "c", []),
     ],
 )
-def test_prefixes_of_a_key_filter_include_all_keys_with_the_prefix(
+def test_prefixes_of_a_key_filter_cover_all_matching_keys_that_begin_with_the_prefix(
     rules: tuple[tuple[str, str], ...] | None, prefix: str, expected: list[str]
 ) -> None:
     assert KeyFilter(rules).prefixes(prefix) == expected

@@ -1,4 +1,4 @@
-"""Tests of the option --notify of audit: which results are published to an SNS topic, and the text of the message."""
+"""Tests of `audit --notify`, which publishes the results of an audit to an SNS topic."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_audit_with_findings_publishes_settings_and_numbers_but_no_object_keys(r
     assert f"\n## {anchor.replace('-', ' ').capitalize()}\n" in RUNBOOK
 
 
-def test_message_contains_the_notes_about_other_remedies(run: Command) -> None:
+def test_audit_notification_contains_the_notes_about_other_remedies(run: Command) -> None:
     run.put_failures(2)
     run.aws.rows = []
     assert run("audit", *NOTIFY) == 1
@@ -78,7 +78,7 @@ def test_audit_that_fails_publishes_the_error_even_if_the_stack_is_not_found(run
     assert message == f"audit: {error}\n\nExit code: 2\nRunbook: docs/runbook.md#scheduled-audit"
 
 
-def test_message_is_published_even_if_the_results_cannot_be_printed(
+def test_audit_notification_is_published_even_if_the_results_cannot_be_printed(
     run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -92,7 +92,7 @@ def test_message_is_published_even_if_the_results_cannot_be_printed(
 
 
 def test_interrupted_audit_publishes_a_message(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scheduler ends an audit that exceeds its time limit, and the alarm `no-audit` does not fire after a scan."""
+    """A scheduler can end an audit after its scan of the table. Then the alarm `no-audit` does not fire."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -104,7 +104,7 @@ def test_interrupted_audit_publishes_a_message(run: Command, monkeypatch: pytest
     assert message == "audit: interrupted\n\nExit code: 130\nRunbook: docs/runbook.md#scheduled-audit"
 
 
-def test_message_that_cannot_be_published_is_an_error_after_the_results(
+def test_audit_notification_that_cannot_be_published_is_an_error_after_the_results(
     run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def denied(*_: object) -> None:
@@ -117,7 +117,7 @@ def test_message_that_cannot_be_published_is_an_error_after_the_results(
     assert run.errors == ["audit: cannot publish"]
 
 
-def test_topic_is_accessed_in_its_own_region(stack_outputs: Path, run: Command) -> None:
+def test_sns_topic_is_accessed_in_its_own_region(stack_outputs: Path, run: Command) -> None:
     regions: list[str | None] = []
 
     def connect(region: str | None) -> Aws:
@@ -156,14 +156,14 @@ def test_only_audit_has_the_option_notify(run: Command) -> None:
             run(tool, *NOTIFY)
 
 
-def test_subject_of_a_message_has_only_the_characters_that_sns_accepts(run: Command) -> None:
+def test_subject_of_an_audit_notification_has_only_characters_that_sns_accepts(run: Command) -> None:
     run.stack = ("--function", "f\u00fcnction\n" + "x" * 200)
     assert run("audit", *NOTIFY) == 2
     [(_, subject, _)] = run.aws.published
     assert subject == "ALARM: the audit of f?nction?".ljust(99, "x")
 
 
-def test_publish_sends_the_message_to_the_topic(clients: dict[str, Any], aws: Aws) -> None:
+def test_audit_notification_is_sent_to_the_sns_topic(clients: dict[str, Any], aws: Aws) -> None:
     topic = clients["sns"].create_topic(Name="alarms")["TopicArn"]
     queue = clients["sqs"].create_queue(QueueName="subscriber")["QueueUrl"]
     arn = clients["sqs"].get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -174,7 +174,7 @@ def test_publish_sends_the_message_to_the_topic(clients: dict[str, Any], aws: Aw
     assert (body["Subject"], body["Message"]) == ("subject", "text")
 
 
-def test_long_lines_and_long_messages_are_limited_to_the_size_that_sns_accepts() -> None:
+def test_long_audit_notification_is_shortened_to_the_size_limit_of_sns() -> None:
     lines = ["\u00e9" * 400_000, "last line of the result"]
     message = notification("indexer", 2, lines)
     assert message is not None
@@ -187,16 +187,16 @@ def test_long_lines_and_long_messages_are_limited_to_the_size_that_sns_accepts()
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "ap-southeast-5", "eusc-de-east-1"])
-def test_topic_can_be_in_any_region_and_partition(region: str) -> None:
+def test_sns_topic_can_be_in_any_region_and_partition(region: str) -> None:
     assert region_of_topic(f"arn:aws-us-gov:sns:{region}:123456789012:a_B-9") == region
 
 
-def test_check_of_a_topic_reads_its_attributes(clients: dict[str, Any], aws: Aws) -> None:
+def test_check_of_an_sns_topic_reads_its_attributes(clients: dict[str, Any], aws: Aws) -> None:
     aws.check_topic(clients["sns"].create_topic(Name="alarms")["TopicArn"])
     with pytest.raises(OperatorError, match=r"cannot read the topic arn.*: .*\. Check the ARN in --notify\.$"):
         aws.check_topic("arn:aws:sns:us-east-1:123456789012:none")
 
 
-def test_publish_to_a_missing_topic_is_an_error_with_the_remedy(aws: Aws) -> None:
+def test_publishing_to_a_missing_sns_topic_is_an_error_with_a_remedy(aws: Aws) -> None:
     with pytest.raises(OperatorError, match=r"cannot publish to arn.*: .*\. Check the ARN in --notify\.$"):
         aws.publish("arn:aws:sns:us-east-1:123456789012:none", "subject", "text")

@@ -31,7 +31,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 @pytest.mark.parametrize(("no_color", "has_colors"), [("1", False), (None, True)])
-def test_progress_bar_has_no_colors_if_no_color_is_set(
+def test_progress_bar_has_no_colors_if_the_variable_no_color_is_set(
     terminal: Terminal, *, no_color: str | None, has_colors: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if no_color:
@@ -73,17 +73,18 @@ def test_progress_bar_of_a_step_with_an_unknown_total_is_full_at_its_end(
         stream.isatty = lambda: True  # type: ignore[method-assign]  # The test replaces the method.
         with Progress(stream).step("rows", total) as advance:
             advance(parts)
-        lines = re.sub(r"\x1b\[\?\d+[hl]", "", stream.getvalue())  # without the codes that hide the cursor
+        # The regular expression removes the terminal codes that hide the cursor.
+        lines = re.sub(r"\x1b\[\?\d+[hl]", "", stream.getvalue())
         return re.split(r"[\r\n]", lines.strip())[-1].split()
 
     name, bar, number, *_ = last_line(None)
     assert name.endswith("rows")
-    assert bar == last_line(parts)[1]  # The colour of a full bar differs from that of other bars.
+    assert bar == last_line(parts)[1]  # The bar is full: its color is that of a full bar.
     assert re.sub(r"\x1b\[[\d;]*m", "", number) == str(parts)
 
 
 class Intervals:
-    """Wait function of a Progress: an interval of ten seconds ends when the test calls `pass_interval`."""
+    """Fake wait function of the class Progress. An interval of ten seconds ends when the test calls `pass_interval`."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
@@ -106,19 +107,21 @@ class Intervals:
         (None, ["events sent: 1,200, 10 s", "events sent: 1,234, 20 s"]),
     ],
 )
-def test_progress_in_a_file_is_one_line_in_ten_seconds(clock: FakeClock, total: int | None, lines: list[str]) -> None:
+def test_progress_in_a_file_is_one_line_every_ten_seconds(
+    clock: FakeClock, total: int | None, lines: list[str]
+) -> None:
     stream, intervals = io.StringIO(), Intervals(clock)
     with Progress(stream, clock=clock, wait=intervals).step("events sent", total) as advance:
         advance(1200)
         intervals.pass_interval()
-        intervals._begun.put(intervals._begun.get())  # The line of the first interval has been printed.
+        intervals._begun.put(intervals._begun.get())  # Wait until the progress line of the first interval is printed.
         advance(34)
         intervals.pass_interval()
         intervals.pass_interval(last=True)
     assert stream.getvalue().splitlines() == lines
 
 
-def test_progress_in_a_file_contains_no_number_of_a_step_that_does_not_count(clock: FakeClock) -> None:
+def test_progress_in_a_file_has_no_number_for_a_step_without_parts(clock: FakeClock) -> None:
     stream, intervals = io.StringIO(), Intervals(clock)
     with Progress(stream, clock=clock, wait=intervals).step("read the export"):
         intervals.pass_interval()
@@ -127,7 +130,7 @@ def test_progress_in_a_file_contains_no_number_of_a_step_that_does_not_count(clo
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])
-def test_short_step_prints_no_progress_in_a_file(error: type[BaseException] | None) -> None:
+def test_short_step_writes_no_progress_to_a_file(error: type[BaseException] | None) -> None:
     stream = io.StringIO()
 
     def step() -> None:
@@ -165,11 +168,11 @@ def test_output_escapes_control_characters_and_formats_counts() -> None:
         ("'a '", "\"'a '\""),  # Without quotation marks, this key would be printed like the key "a ".
     ],
 )
-def test_visible_key_shows_spaces_at_its_ends_and_control_characters(key: str, text: str) -> None:
+def test_printed_object_key_shows_surrounding_spaces_and_control_characters(key: str, text: str) -> None:
     assert visible(key) == text
     assert printable(text) == text
 
 
 @pytest.mark.parametrize(("function", "key"), [(quoted, "a "), (visible, "a ")])
-def test_key_with_a_trailing_space_is_quoted(function: Callable[[str], str], key: str) -> None:
+def test_printed_object_key_with_a_trailing_space_is_quoted(function: Callable[[str], str], key: str) -> None:
     assert function(key) == "'a '"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
@@ -23,12 +24,20 @@ def boundary(bucket: VersionedBucket, current: str, last: str | None = None, pre
     return BoundarySearch(bucket.page, lambda: False, prefix).find(current, last, characters)
 
 
+@pytest.fixture
+def no_new_threads() -> Iterator[None]:
+    """Check that the threads that a test starts end with the test. Other tests can leave threads."""
+    before = {*threading.enumerate()}
+    yield
+    assert {*threading.enumerate()} <= before
+
+
 def test_parallel_listing_has_as_many_concurrent_page_requests_as_workers() -> None:
     bucket, all_run = bucket_of(*NUMBERED), threading.Barrier(8)
 
     def page(marker: Marker, limit: int) -> VersionPage:
         if limit == 10 and marker.key and not passed:
-            passed.append(all_run.wait(10))  # raises an error if fewer requests run at the same time
+            passed.append(all_run.wait(60))  # The barrier raises an error unless eight requests run at the same time.
         return bucket.page(marker, limit)
 
     passed: list[int] = []
@@ -42,19 +51,19 @@ def test_parallel_listing_with_one_worker_is_in_key_order_and_sends_only_page_re
     assert [limit for _, limit in bucket.requests] == [100] * 10
 
 
-def test_listing_of_a_small_bucket_with_several_workers_sends_only_page_requests_in_key_order() -> None:
+def test_parallel_listing_of_a_small_bucket_sends_only_page_requests_in_key_order() -> None:
     bucket = bucket_of(*NUMBERED[:40])
     assert [each.key for each in list_in_parallel(bucket.page, workers=8, page=10)] == NUMBERED[:40]
     assert [limit for _, limit in bucket.requests] == [10] * 4
 
 
-def test_listing_of_an_empty_bucket_sends_one_request() -> None:
+def test_parallel_listing_of_an_empty_bucket_sends_one_request() -> None:
     bucket = bucket_of()
     assert list(list_in_parallel(bucket.page, workers=8)) == []
     assert bucket.requests == [(Marker(), 1000)]
 
 
-def test_many_versions_of_one_key_are_listed_together() -> None:
+def test_parallel_listing_returns_all_versions_of_a_key_consecutively() -> None:
     keys = [f"{number:03}" for number in range(100)]
     bucket = VersionedBucket([version for key in keys for version in versions_of(key, 7)])
     listed = [each.key for each in list_in_parallel(bucket.page, workers=8, page=2, undivided=0)]
@@ -62,22 +71,23 @@ def test_many_versions_of_one_key_are_listed_together() -> None:
     assert len(listed) == 7 * len(keys)
 
 
-def test_boundary_is_searched_once_while_the_pages_have_versions_of_one_key() -> None:
+def test_parallel_listing_searches_a_boundary_once_while_the_pages_contain_versions_of_one_key() -> None:
     bucket = VersionedBucket(versions_of("a/one", 1000))
     assert len(list(list_in_parallel(bucket.page, workers=8, page=10))) == 1000
     assert len([limit for _, limit in bucket.requests if limit == 1]) <= len("a/one")
 
 
-def test_parallel_listing_sends_no_requests_while_its_caller_processes_versions() -> None:
+def test_parallel_listing_requests_at_most_one_page_per_worker_in_advance() -> None:
     bucket = bucket_of(*NUMBERED)
     listed = list_in_parallel(bucket.page, workers=4, page=10)
     next(listed)
-    listed.close()  # type: ignore[attr-defined]  # The iterator is a generator. Its end waits for running requests.
-    # At most the request of the first page and one request of each worker were sent.
+    listed.close()  # type: ignore[attr-defined]  # The iterator is a generator. It waits for running requests.
+    # The listing has sent the request for the first page, and at most one further request per worker.
     assert len([limit for _, limit in bucket.requests if limit > 1]) <= 1 + 4
 
 
-def test_error_of_a_request_is_raised_once_and_ends_the_listing() -> None:
+@pytest.mark.usefixtures("no_new_threads")
+def test_failed_request_of_a_parallel_listing_raises_its_error_and_ends_all_threads() -> None:
     bucket, failed = bucket_of(*NUMBERED), threading.Event()
 
     def fail(marker: Marker) -> None:
@@ -89,16 +99,15 @@ def test_error_of_a_request_is_raised_once_and_ends_the_listing() -> None:
     with pytest.raises(OperatorError, match="cannot list"):
         list(list_in_parallel(bucket.page, workers=8, page=10))
     assert failed.is_set()
-    assert [each.name for each in threading.enumerate() if "ThreadPool" in each.name] == []
 
 
-def test_interruption_during_a_listing_ends_its_threads() -> None:
+@pytest.mark.usefixtures("no_new_threads")
+def test_interrupted_parallel_listing_ends_all_threads() -> None:
     bucket = bucket_of(*NUMBERED)
     listed = list_in_parallel(bucket.page, workers=8, page=10)
     next(listed)
     with pytest.raises(KeyboardInterrupt):
         listed.throw(KeyboardInterrupt())  # type: ignore[attr-defined]  # The iterator is a generator.
-    assert [each.name for each in threading.enumerate() if "ThreadPool" in each.name] == []
 
 
 @pytest.mark.parametrize(
@@ -113,21 +122,23 @@ def test_interruption_during_a_listing_ends_its_threads() -> None:
         pytest.param(["k" * 1023 + "\x7f", "k" * 1023 + "\x7f"], None, None, id="no boundary of more than 1,024 bytes"),
     ],
 )
-def test_boundary_divides_the_keys_after_the_current_key(
+def test_boundary_of_a_parallel_listing_divides_the_unlisted_keys(
     keys: list[str], last: str | None, expected: str | None
 ) -> None:
     found = boundary(bucket_of(*keys), keys[0], last)
     assert found == expected
 
 
-def test_boundary_is_after_the_prefix_of_the_listing() -> None:
+def test_boundary_of_a_parallel_listing_begins_with_the_listed_prefix() -> None:
     bucket = bucket_of("a/1", "a/3", "b/1")
     assert boundary(bucket, "a/1", "a/9", prefix="a/") == "a/2"
     assert {marker.key[:2] for marker, _ in bucket.requests} == {"a/"}
 
 
 @pytest.mark.parametrize("error", [OperatorError("cannot list"), KeyboardInterrupt()])
-def test_end_of_a_listing_stops_its_searches(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+def test_failed_or_interrupted_parallel_listing_stops_its_boundary_searches(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
     started, stopped = threading.Event(), list[bool]()
 
     def find(self: BoundarySearch, *_: object) -> None:
@@ -137,13 +148,13 @@ def test_end_of_a_listing_stops_its_searches(monkeypatch: pytest.MonkeyPatch, er
     monkeypatch.setattr(BoundarySearch, "find", find)
     listed = list_in_parallel(bucket_of(*NUMBERED).page, workers=2, page=10, undivided=1)
     next(listed)
-    assert started.wait(10)
+    assert started.wait(60)
     with pytest.raises(type(error)):
         listed.throw(error)  # type: ignore[attr-defined]  # The iterator is a generator.
     assert stopped == [True]
 
 
-def test_stopped_search_sends_no_requests() -> None:
+def test_stopped_boundary_search_sends_no_requests() -> None:
     bucket: Any = bucket_of(*NUMBERED)
     assert BoundarySearch(bucket.page, lambda: True, "").find("a/0000", None, "a/0123456789") is None
     assert bucket.requests == []

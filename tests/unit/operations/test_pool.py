@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -18,7 +17,7 @@ def test_thread_pool_yields_results_in_the_order_of_the_items() -> None:
 
     def work(number: int) -> int:
         if number == 0:
-            assert last_is_done.wait(10)
+            assert last_is_done.wait(60)
         if number == 3:
             last_is_done.set()
         return number * number
@@ -38,8 +37,8 @@ def test_thread_pool_limits_the_number_of_unfinished_items() -> None:
             yield number
 
     def work(number: int) -> int:
-        # The pool must read its maximum number of items before it completes the first item.
-        assert enough_are_taken.wait(10)
+        # The first item is completed only after the pool has read its maximum number of items.
+        assert enough_are_taken.wait(60)
         return number
 
     results = map_in_order(work, items(), threads=2)
@@ -48,28 +47,36 @@ def test_thread_pool_limits_the_number_of_unfinished_items() -> None:
     results.close()  # type: ignore[attr-defined]  # The iterator is a generator.
 
 
-def test_thread_pool_yields_a_result_before_the_next_item_is_available() -> None:
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Future[int]]:
+    """The work of all items that were submitted to a thread."""
+    submitted: list[Future[int]] = []
+
+    class Pool(ThreadPoolExecutor):
+        def submit(self, *work: Any) -> Any:  # type: ignore[override]  # noqa: ANN401  The types of the base class are generic.
+            submitted.append(super().submit(*work))
+            return submitted[-1]
+
+    monkeypatch.setattr(pool, "ThreadPoolExecutor", Pool)
+    return submitted
+
+
+def test_thread_pool_yields_a_result_before_the_next_item_is_available(submitted: list[Future[int]]) -> None:
     yielded: list[int] = []
 
     def slow_items() -> Iterator[int]:
         for number in range(4):
             yield number
             # The next item becomes available only after the pool has completed the work for this item.
-            done[number].wait(10)
-            time.sleep(0.01)
+            submitted[number].result(60)
 
-    def work(number: int) -> int:
-        done[number].set()
-        return number
-
-    done = [threading.Event() for _ in range(4)]
-    for number, _ in map_in_order(work, slow_items(), threads=2):
+    for number, _ in map_in_order(str, slow_items(), threads=2):
         yielded.append(number)
-        assert sum(each.is_set() for each in done) <= len(yielded) + 1
+        assert len(submitted) <= len(yielded) + 1
     assert yielded == [0, 1, 2, 3]
 
 
-def test_thread_pool_raises_an_error_of_the_items_after_the_results_of_the_items_before() -> None:
+def test_thread_pool_raises_an_error_of_the_item_iterator_after_the_previous_results() -> None:
     failed = threading.Event()
 
     def items() -> Iterator[int]:
@@ -78,7 +85,7 @@ def test_thread_pool_raises_an_error_of_the_items_after_the_results_of_the_items
         raise ValueError("no more items")
 
     def work(number: int) -> int:
-        assert failed.wait(10)
+        assert failed.wait(60)
         return number
 
     results: list[int] = []
@@ -87,14 +94,10 @@ def test_thread_pool_raises_an_error_of_the_items_after_the_results_of_the_items
     assert results == [0, 1, 2]
 
 
-def test_thread_pool_raises_an_error_in_order_and_cancels_waiting_items(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thread_pool_raises_the_error_of_an_item_in_order_and_cancels_later_items(
+    submitted: list[Future[int]],
+) -> None:
     begun: list[int] = []
-    submitted: list[Future[int]] = []
-
-    class Pool(ThreadPoolExecutor):
-        def submit(self, *work: Any) -> Any:  # type: ignore[override]  # noqa: ANN401  The types of the base class are generic.
-            submitted.append(super().submit(*work))
-            return submitted[-1]
 
     def work(number: int) -> int:
         begun.append(number)
@@ -106,9 +109,9 @@ def test_thread_pool_raises_an_error_in_order_and_cancels_waiting_items(monkeypa
             wait_until(lambda: all(each.cancelled() for each in submitted[4:]), "cancelled items", interval=0.001)
         return number
 
-    monkeypatch.setattr(pool, "ThreadPoolExecutor", Pool)
     results = map_in_order(work, range(1000), threads=1)
-    assert [next(results), next(results)] == [(0, 0), (1, 1)]  # The pool yields the items before the error.
+    # The pool first yields the results of the items before the failed item.
+    assert [next(results), next(results)] == [(0, 0), (1, 1)]
     with pytest.raises(ValueError, match="of number 2"):
         next(results)
-    assert begun in ([0, 1, 2], [0, 1, 2, 3])  # The pool's thread may start one item after the failed one.
+    assert begun in ([0, 1, 2], [0, 1, 2, 3])  # The thread of the pool may have started the item after the failed item.

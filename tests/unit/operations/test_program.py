@@ -1,4 +1,4 @@
-"""Tests of the processes of commands: output that cannot be written, and signals."""
+"""Tests of commands that run as processes: output that cannot be written, and signals."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def shell(command: str, *, unbuffered: str = "") -> subprocess.CompletedProcess[
         ("> /dev/null", 1, "a message\n"),
         ("> /dev/full", 2, "a message\n" + FAILED.format("No space left on device")),
         (">&-", 2, "tool: stdout is closed: redirect it to a file, or to /dev/null\n"),
-        # Without stderr, the exit code still has the result of the program.
+        # If stderr is closed, the exit code is still that of the program.
         ("> /dev/null 2> /dev/full", 1, ""),
         ("> /dev/null 2>&-", 1, ""),
         ("> /dev/full 2> /dev/full", 2, ""),
@@ -114,7 +114,9 @@ def test_failed_tool_whose_disk_is_full_still_prints_the_reason() -> None:
     ],
 )
 @pytest.mark.usefixtures("default_signals")
-def test_signal_ends_a_program_as_ctrl_c_does(number: signal.Signals, script: str, errors: str) -> None:
+def test_termination_signal_ends_a_program_in_the_same_way_as_ctrl_c(
+    number: signal.Signals, script: str, errors: str
+) -> None:
     with start(script) as process:
         process.send_signal(number)
         assert process.communicate(timeout=120) == ("", errors)

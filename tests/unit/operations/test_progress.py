@@ -1,4 +1,4 @@
-"""Tests that the tools report each part of their steps once."""
+"""Tests that the tools report the progress of each step completely and without repetition."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Steps = dict[str, tuple[int | None, int]]
 
 
 class RecordingProgress:
-    """Progress that records the total and the reported parts of each step."""
+    """Fake progress display that records the total and the reported number of parts of each step."""
 
     def __init__(self) -> None:
         self.steps: Steps = {}
@@ -34,7 +34,7 @@ class RecordingProgress:
         self.steps[name] = (total, sum(parts))
 
     def note(self, _: str) -> None:
-        """Ignore a line that is not part of a step."""
+        """Ignore lines that are not the progress of a step."""
 
 
 @pytest.mark.parametrize(
@@ -45,19 +45,19 @@ class RecordingProgress:
         (
             "audit --repair",
             {
-                "listing and rows": (None, 3),
-                "scan of the table": (None, 1),
-                "recheck": (1, 1),  # one key with two versions
+                "compare keys with rows": (None, 3),
+                "scan the table": (None, 1),
+                "recheck": (1, 1),  # The audit compares one key, which has two versions, again.
                 "events sent": (2, 2),
             },
         ),
         (
             "audit --heads-sample 1",
             {
-                "listing and rows": (None, 3),
-                "scan of the table": (None, 1),
+                "compare keys with rows": (None, 3),
+                "scan the table": (None, 1),
                 "HEAD requests": (1, 1),
-                "recheck": (1, 1),  # one key with two versions
+                "recheck": (1, 1),  # The audit compares one key, which has two versions, again.
             },
         ),
         ("redrive", {"messages read": (None, 3)}),
@@ -67,7 +67,7 @@ class RecordingProgress:
         ("restore-rows --from restored --apply", {"rows read": (None, 3)}),
     ],
 )
-def test_tool_reports_each_part_of_its_steps_once(
+def test_tool_reports_the_progress_of_each_step_completely(
     run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, expected: Steps
 ) -> None:
     progress = RecordingProgress()

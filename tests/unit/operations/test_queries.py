@@ -1,4 +1,4 @@
-"""Tests of queries of an index that contains only keys. tests/unit/test_queries_document.py tests all queries."""
+"""Tests of operations/queries.py with an index that contains only keys (`indexProjection keys-only`)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class KeysOnlyTable:
 
     Args:
         rows: rows of the table. The index has an entry for each of `ROWS`.
-        limit: number of rows that DynamoDB processes in a BatchGetItem request.
+        limit: number of rows that the fake returns per BatchGetItem request.
     """
 
     name = "objects"
@@ -56,7 +56,7 @@ class KeysOnlyTable:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds of the waits between requests, in their order."""
+    """Fixture: durations of the waits between requests in seconds."""
     waits: list[float] = []
     monkeypatch.setattr(queries, "sleep", waits.append)
     return waits
@@ -80,7 +80,7 @@ def test_query_of_a_keys_only_index_omits_rows_deleted_since_the_query() -> None
     assert list(queries.uploaded_on(KeysOnlyTable(ROWS[:120]), DAY)) == ROWS[:120]
 
 
-def test_query_of_a_period_reads_only_rows_of_this_period_from_the_table() -> None:
+def test_query_of_uploads_in_a_period_reads_only_rows_of_this_period() -> None:
     table = KeysOnlyTable(ROWS)
     start, end = (datetime(2026, 11, 22, microsecond=microsecond, tzinfo=UTC) for microsecond in (0, 100_000))
     assert list(queries.uploaded_between(table, start, end)) == ROWS[:100]

@@ -227,14 +227,16 @@ def test_redrive_that_deletes_all_messages_leaves_an_empty_queue() -> None:
 
 
 def test_redrive_reports_messages_that_sqs_did_not_deliver_as_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQS delivers no more messages while about 120,000 messages are in flight."""
+    """SQS stops the delivery of messages while about 120,000 messages of a queue are in flight."""
     aws, redrive = create(*MANY[:10])
     monkeypatch.setattr(aws, "message_counts", lambda _: (12, 0))
     replay(redrive)
     assert (redrive.report.unread, redrive.report.empty) == (2, False)
 
 
-def test_redrive_keeps_results_and_first_error_if_messages_stay_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redrive_that_cannot_release_messages_still_reports_results_and_the_first_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     aws, redrive = create(failure("a"))
 
     def refuse(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Tests of the tool `redrive` with a fake stack."""
+"""Tests of the command `tapstack redrive` with a fake stack: output, exported files, and incomplete stacks."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_redrive_prints_ten_distinct_errors_and_the_number_of_the_others(run: Co
 
 
 def delete_resources(aws: FakeAws, resource: str) -> None:
-    """Delete a resource of the fake stack, or change its settings, so that only the failure queue can be read."""
+    """Delete a resource of the fake stack, or change a setting, so that the tools can read only the failure queue."""
     if resource == "table":
         aws.status = None
     elif resource == "bucket":
@@ -136,7 +136,7 @@ GONE = ("table", "bucket", "function", "on-failure destination", "environment va
 
 
 @pytest.mark.parametrize("resource", GONE)
-def test_redrive_shows_exports_and_deletes_messages_of_an_incomplete_stack(
+def test_redrive_shows_exports_and_deletes_messages_of_a_stack_with_deleted_resources(
     run: Command, tmp_path: Path, resource: str
 ) -> None:
     run.put_failures(2)
@@ -198,7 +198,7 @@ def test_interrupted_redrive_delete_prints_how_many_messages_it_deleted(run: Com
 
 
 def raising_for(message_id: str, error: BaseException) -> Callable[[QueueMessage], None]:
-    """Return a function for `before_delete` that raises an error for one message."""
+    """Return a function that the fake queue calls before it deletes a message. It raises an error for one message."""
 
     def before_delete(message: QueueMessage) -> None:
         if message.id == message_id:
@@ -222,7 +222,7 @@ def test_failed_redrive_export_deletes_no_message_and_leaves_no_file(
 
 
 @pytest.mark.parametrize(("path", "error"), [("", "the file exists"), ("/", "the file exists"), ("/none/x", "No such")])
-def test_redrive_export_to_an_invalid_path_is_a_user_error(run: Command, path: str, error: str) -> None:
+def test_redrive_export_to_an_invalid_path_is_an_error(run: Command, path: str, error: str) -> None:
     run.put_failures(1)
     assert run("redrive", "--export", path) == 2
     assert error in run.errors[0]
@@ -253,7 +253,7 @@ def test_redrive_groups_stream_failures_by_reason_and_prints_the_commands_for_th
     assert {"reasons": ["stream-crash"], "function": INSPECTOR_ARN, "stream_records": 1}.items() <= crash.items()
 
 
-def test_redrive_replays_events_beyond_stream_failures_and_leaves_these_in_the_queue(run: Command) -> None:
+def test_redrive_replays_events_but_leaves_stream_failures_in_the_queue(run: Command) -> None:
     for body in (stream_failure(), stream_failure(size=2), failure("a")):
         run.aws.put(body)
     assert (run("redrive", "--replay", "--max", "1"), run.errors) == (1, [])
@@ -280,7 +280,9 @@ def test_redrive_exports_and_deletes_stream_failures_of_a_reason(run: Command, t
     assert (run("redrive", "--json"), run.document["stream_repair"]) == (0, None)
 
 
-def test_redrive_with_stack_outputs_prints_a_command_with_the_file(run: Command, stack_outputs: Path) -> None:
+def test_redrive_with_option_stack_outputs_prints_a_repair_command_with_this_option(
+    run: Command, stack_outputs: Path
+) -> None:
     run.aws.put(stream_failure())
     run.stack = ("--stack-outputs", str(stack_outputs))
     assert run("redrive") == 1

@@ -1,4 +1,4 @@
-"""The copy of missing rows from a restored table, with fake AWS calls."""
+"""Tests that `restore-rows` copies missing rows from a restored table, with fake AWS calls."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CAPACITY_2 = Capacity(read=2.0, write=2.0)
 def create(
     *restored: Item, current: tuple[Item, ...] = (), clock: FakeClock | None = None, **options: Any
 ) -> tuple[FakeAws, Restore]:
-    """Return fake AWS calls and a restore of the rows `restored` to a table with the rows `current`."""
+    """Return a fake of `Aws`, and a `Restore` that copies the rows `restored` to a table with the rows `current`."""
     aws, clock = FakeAws(), clock or FakeClock()
     aws.restored = list(restored)
     aws.items = {address_of(each): each for each in current}
@@ -51,16 +51,17 @@ def interrupt_at(object_id: str) -> Callable[[Address], None]:
     return before_update
 
 
-def test_rows_of_versions_deletions_and_markers_are_copied_unchanged_to_an_empty_table() -> None:
+def test_restore_copies_all_rows_unchanged_to_an_empty_table() -> None:
     aws, restore = create(LIVE, GONE, MARKER)
     restore.copy(SILENT)
     assert rows(aws) == [LIVE, MARKER, GONE]
     assert restore.report == RestoreReport(read=3, missing=3, deletions=1, copied=3)
     restore.copy(SILENT)
-    assert (restore.report.present, restore.report.copied) == (3, 3)  # The second copy changes nothing.
+    # The second restore finds all rows and copies none.
+    assert (restore.report.present, restore.report.copied) == (3, 3)
 
 
-def test_comparison_counts_the_rows_and_changes_nothing() -> None:
+def test_restore_without_copy_counts_the_rows_and_changes_nothing() -> None:
     aws, restore = create(LIVE, GONE, MARKER, current=(LIVE,))
     restore.compare(SILENT)
     assert rows(aws) == [LIVE]
@@ -162,7 +163,7 @@ def test_comparison_counts_the_rows_and_changes_nothing() -> None:
         ),
     ],
 )
-def test_copy_adds_only_missing_attributes_to_an_existing_row(restored: Item, current: Item, expected: Item) -> None:
+def test_restore_adds_only_missing_attributes_to_an_existing_row(restored: Item, current: Item, expected: Item) -> None:
     aws, restore = create(restored, current=(current,))
     restore.copy(SILENT)
     assert {name: sorted_set(value) for name, value in rows(aws)[0].items()} == {
@@ -173,11 +174,11 @@ def test_copy_adds_only_missing_attributes_to_an_existing_row(restored: Item, cu
 
 
 def sorted_set(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an attribute value with the members of a string set in a fixed order."""
+    """Return an attribute value, but with sorted members if it is a string set, so that values can be compared."""
     return {"SS": sorted(value["SS"])} if "SS" in value else value
 
 
-def test_head_result_that_the_indexer_writes_during_the_copy_is_not_replaced() -> None:
+def test_restore_does_not_replace_attributes_that_the_indexer_writes_at_the_same_time() -> None:
     aws, restore = create(item(version("b"), checksum={"value": "x"}, **DELETED))
     written = item(version("b"), storage_class="GLACIER", **NEWER)
     aws.before_update = lambda address: aws.items.update({address: aws.items.get(address, written)})
@@ -186,7 +187,7 @@ def test_head_result_that_the_indexer_writes_during_the_copy_is_not_replaced() -
     assert restore.report.copied == 1
 
 
-def test_row_of_an_object_that_replaces_a_deleted_version_null_during_the_copy_is_not_changed() -> None:
+def test_restore_keeps_the_row_of_an_upload_that_replaced_a_deleted_null_version() -> None:
     aws, restore = create(item(version("b", "null"), **DELETED))
     written = item(version("b", "null"), **NEWER)
     aws.before_update = lambda address: aws.items.update({address: aws.items.get(address, written)})
@@ -195,7 +196,7 @@ def test_row_of_an_object_that_replaces_a_deleted_version_null_during_the_copy_i
     assert (restore.report.missing, restore.report.copied) == (1, 0)
 
 
-def test_live_versions_null_and_expired_rows_are_counted_and_not_copied() -> None:
+def test_restore_counts_but_does_not_copy_rows_of_existing_null_versions_and_expired_rows() -> None:
     live, read_again = item(version("a", "null")), item(version("b", "null"))
     deleted = item(version("c", "null"), **DELETED)
     expired = item(version("d"), **DELETED | {"expires_at": int(NOW) - 1})
@@ -207,7 +208,7 @@ def test_live_versions_null_and_expired_rows_are_counted_and_not_copied() -> Non
     )
 
 
-def test_interrupted_copy_continues_after_the_last_copied_row() -> None:
+def test_interrupted_restore_continues_after_the_last_copied_row() -> None:
     restored = [item(version(f"k{number}")) for number in range(7)]
     aws, restore = create(*restored, threads=1)
     aws.before_update = interrupt_at("uploads/k4")
@@ -222,7 +223,7 @@ def test_interrupted_copy_continues_after_the_last_copied_row() -> None:
     assert (second.report.read, second.report.present + second.report.copied) == (3, 3)
 
 
-def test_error_about_a_row_is_raised_after_the_rows_before_it_are_counted() -> None:
+def test_restore_counts_the_copied_rows_before_it_raises_the_error_about_a_row() -> None:
     newer = item(version("k9"), schema_version=2)
     aws, restore = create(*[item(version(f"k{number}")) for number in range(9)], newer)
     with pytest.raises(OperatorError, match="schema version 2"):
@@ -230,7 +231,7 @@ def test_error_about_a_row_is_raised_after_the_rows_before_it_are_counted() -> N
     assert (restore.report.copied, len(aws.items), restore.report.resume_after) == (9, 9, ("uploads/k8", "v1"))
 
 
-def test_row_of_another_bucket_stops_the_copy_before_its_page_is_written() -> None:
+def test_restore_stops_at_a_row_of_another_bucket_before_it_writes_the_page() -> None:
     other = {**LIVE, "object_id": {"S": "elsewhere/a"}}
     aws, restore = create(LIVE, other)
     with pytest.raises(
@@ -243,40 +244,40 @@ def test_row_of_another_bucket_stops_the_copy_before_its_page_is_written() -> No
     assert restore.report.copied == 2
 
 
-def test_row_of_a_newer_release_stops_the_copy() -> None:
+def test_restore_stops_at_a_row_of_a_newer_release() -> None:
     _, restore = create(item(version("a"), schema_version=2))
     with pytest.raises(OperatorError, match="the schema version 2, but this release reads schema versions up to 1"):
         restore.compare(SILENT)
 
 
-def test_copy_uses_at_most_the_given_read_and_write_capacity() -> None:
+def test_restore_uses_at_most_the_given_read_and_write_capacity() -> None:
     clock = FakeClock()
     restored = [item(version(f"k{number:02}")) for number in range(20)]
     capacity = Capacity(read=20.0, write=20.0)
     _, restore = create(*restored, write_rate=10.0, capacity=capacity, clock=clock)
     began = clock()
     restore.copy(SILENT)
-    # Each write uses three units, and the first ones are available at once.
+    # Each write consumes three units, and the first units are available immediately.
     assert 20 * 3 / 10.0 - 3 <= clock() - began <= 20 * 3 / 10.0
     _, restore = create(*restored, source_capacity=capacity, clock=clock)
     began = clock()
     restore.compare(SILENT)
-    # Each of ten pages uses ten units, and a run may use at most half of the read capacity.
+    # The restore reads ten pages of ten units each, and may use half of the read capacity.
     assert 10 * 10 / 10.0 - 2 <= clock() - began <= 10 * 10 / 10.0
 
 
-def test_copy_counts_the_expected_read_units_of_a_batch_before_it_is_read() -> None:
-    """Many batches wait for a thread at the same time, so that a limit after the reads would be too late."""
+def test_restore_counts_the_expected_read_units_of_a_batch_before_the_read() -> None:
+    """Several threads read batches. If the units were counted after the reads, the threads would exceed the limit."""
     clock = FakeClock()
     aws, restore = create(*[item(version(f"k{number:02}")) for number in range(20)], clock=clock, capacity=CAPACITY_2)
     aws.batch_units = 0.0
     began = clock()
     restore.compare(SILENT)
-    # Each of ten batches has two rows, each row uses half a unit, and a run may use at most half of the read capacity.
+    # The restore reads ten batches of two rows, half a unit per row, and may use half of the read capacity.
     assert 10 - 2 <= clock() - began <= 10
 
 
-def test_default_write_rate_is_half_of_the_capacity_or_500_units_for_an_on_demand_table() -> None:
+def test_default_write_rate_of_a_restore_is_half_of_the_capacity_or_500_units_on_demand() -> None:
     assert default_write_rate(Capacity(read=100.0, write=60.0)) == 30.0
     assert default_write_rate(FAST) == 500.0
 
@@ -294,7 +295,7 @@ def test_default_write_rate_is_half_of_the_capacity_or_500_units_for_an_on_deman
         ),
     ],
 )
-def test_tables_that_cannot_be_used_are_rejected_with_the_remedy(changes: dict[str, Any], message: str) -> None:
+def test_restore_rejects_unsuitable_tables_with_a_remedy(changes: dict[str, Any], message: str) -> None:
     aws = FakeAws()
     for name, value in nonempty(changes.items()):
         setattr(aws, name, value)
@@ -302,12 +303,12 @@ def test_tables_that_cannot_be_used_are_rejected_with_the_remedy(changes: dict[s
         check_tables(aws, source="restored", table="objects")
 
 
-def test_own_table_of_the_stack_is_rejected_as_source() -> None:
+def test_restore_rejects_the_stacks_own_table_as_source() -> None:
     with pytest.raises(OperatorError, match="--from 'objects' is the stack's own table"):
         check_tables(FakeAws(), source="objects", table="objects")
 
 
-def test_row_whose_content_was_written_during_the_copy_keeps_the_newer_content() -> None:
+def test_restore_keeps_content_that_the_inspector_writes_at_the_same_time() -> None:
     restored, newer = item(version("a"), **CONTENT), item(version("a"), content_of="e", content={"type": "newer"})
     aws, restore = create(restored, current=(item(version("a"), **NEWER),))
     aws.before_update = lambda address: aws.items.update({address: newer})
@@ -315,7 +316,7 @@ def test_row_whose_content_was_written_during_the_copy_keeps_the_newer_content()
     assert rows(aws) == [newer]
 
 
-def test_content_of_other_bytes_is_not_copied_to_an_empty_table() -> None:
+def test_restore_does_not_copy_content_that_describes_other_bytes() -> None:
     deleted = item(version("b", "null"), **DELETED | CONTENT | {"content_of": "other"})
     aws, restore = create(item(version("a"), **CONTENT | {"content_of": "other"}), deleted)
     restore.copy(SILENT)

@@ -1,4 +1,4 @@
-"""The command `restore-rows`, with fake AWS calls."""
+"""Tests of the command `restore-rows`, with fake AWS calls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NONE = "0 present, 0 expired, 0 with the ID 'null'"
 
 @pytest.fixture
 def run(run: Command) -> Command:
-    """Command whose restored table has two versions, of which one is deleted, and a delete marker."""
+    """Fixture: runs `restore-rows` with a restored table that contains rows of two versions and of a delete marker."""
     run.aws.restored = list(ROWS)
     return run
 
@@ -47,7 +47,7 @@ def test_restore_rows_with_apply_copies_the_rows_once_and_exits_with_0(run: Comm
     assert run.lines[-1].endswith("; no row is missing")
 
 
-def test_restore_rows_prints_the_command_that_reads_live_versions_null_again(run: Command) -> None:
+def test_restore_rows_prints_the_backfill_command_for_existing_null_versions(run: Command) -> None:
     run.aws.restored = [item(version("a", "null"))]
     assert run("restore-rows", "--from", "restored", "--apply") == 0
     assert run.lines[0].startswith("note: not copied: 1 row with the version ID 'null' and without a deletion")
@@ -55,7 +55,7 @@ def test_restore_rows_prints_the_command_that_reads_live_versions_null_again(run
     assert "1 with the ID 'null'" in run.lines[1]
 
 
-def test_json_document_of_restore_rows_has_all_counts(run: Command) -> None:
+def test_json_output_of_restore_rows_contains_all_counts(run: Command) -> None:
     assert run("restore-rows", "--from", "restored", "--json") == 1
     assert run.document["summary"].startswith("restore-rows: 3 rows read")
     assert {name: value for name, value in run.document.items() if name != "summary"} == {

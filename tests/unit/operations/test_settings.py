@@ -66,7 +66,7 @@ CONSISTENT = (
 
 
 class AuditCommand:
-    """Runs `audit` with a fake stack whose settings and rows are as expected, except for the changes of a test."""
+    """Runs `audit` with a fake stack whose settings and rows are correct, except for the changes that a test makes."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.aws = FakeAws(LISTED, [row(each) for each in LISTED])
@@ -132,7 +132,7 @@ MAPPED = f"the event source mapping {MAPPING}"
 
 
 def mapping(**changes: Any) -> dict[str, Any]:
-    """Return the change of the fake stack in which the event source mapping of the inspector differs."""
+    """Return attributes of the fake stack: the inspector's event source mapping with changed fields."""
     return {"mapping": {**EVENT_SOURCE_MAPPING, **changes}}
 
 
@@ -211,7 +211,7 @@ CHANGES: Mapping[str, Case] = {
         THEN_REDRIVE,
     ),
     "destination removed": (
-        {"destination": None, "retries": {}},  # the settings of asynchronous invocations were deleted as a whole
+        {"destination": None, "retries": {}},  # all settings of asynchronous invocations were deleted
         "on-failure destination",
         differ("not set", f"'{QUEUE}'"),
         THEN_REPAIR,
@@ -429,7 +429,7 @@ CHANGES: Mapping[str, Case] = {
         REFRESH,
     ),
 }
-"""Maps the name of a change to the changed attributes of the fake stack, and the finding that it must cause."""
+"""Maps the name of each changed setting to the attributes of the fake stack, and to the expected finding."""
 NOT_COMPARABLE = {"bucket deleted", "table deleted", "table being deleted"}
 NOT_TRIGGERED = {
     *("bucket deleted", "notification removed", "notification of another function"),
@@ -450,11 +450,12 @@ def test_audit_reports_each_changed_setting_with_its_remedy(audit: AuditCommand,
     assert audit() == 1
     details = [f"            {remedy}", f"            Runbook: {runbook}"]
     assert audit.lines[-4:-1] == [f"setting     {setting}: {problem}", *details]
-    if name != "prefix removed":  # In this case, the expected filter excludes a key.
+    # After the change "prefix removed", the expected filter excludes a key, so the last line differs.
+    if name != "prefix removed":
         assert audit.lines[-1] == (NOT_COMPARED if name in NOT_COMPARABLE else CONSISTENT)
 
 
-def test_chapters_of_the_findings_are_headings_of_the_runbook() -> None:
+def test_runbook_has_a_heading_for_the_chapter_of_each_audit_finding() -> None:
     headings = re.findall(r"^#+ (.+)$", RUNBOOK, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
     assert {each for each in CHAPTERS.values() if each not in anchors} == set()
@@ -462,12 +463,12 @@ def test_chapters_of_the_findings_are_headings_of_the_runbook() -> None:
     assert set(CHAPTERS) == settings | {"compared keys", "existing bucket EventBridge"}
 
 
-def test_incidents_of_the_runbook_link_the_chapters_of_all_findings() -> None:
+def test_runbook_table_of_incidents_links_the_chapters_of_all_audit_findings() -> None:
     incidents = re.findall(r"^\| .+ \| .*`audit`.* \| \[.+\]\(#(.+)\).* \|$", RUNBOOK, re.MULTILINE)
     assert set(CHAPTERS.values()) - {"audit"} == set(incidents) - {"table-damaged"}
 
 
-def test_audit_compares_the_fields_of_the_inventory_in_any_order(audit: AuditCommand) -> None:
+def test_audit_accepts_the_optional_fields_of_an_inventory_configuration_in_any_order(audit: AuditCommand) -> None:
     audit.change(settings=INVENTORIED, inventory={**INVENTORY, "OptionalFields": INVENTORY["OptionalFields"][::-1]})
     assert audit() == 0
     audit.change(inventory={**INVENTORY, "OptionalFields": ["Size"], "Filter": {"Prefix": "in/"}})
@@ -479,8 +480,8 @@ def test_audit_compares_the_fields_of_the_inventory_in_any_order(audit: AuditCom
     ]
 
 
-def test_inventory_configuration_of_the_tools_equals_the_configuration_of_the_pulumi_program() -> None:
-    """The Pulumi program and the tools define the configuration separately, because neither imports the other."""
+def test_inventory_configuration_that_audit_expects_equals_that_of_the_pulumi_program() -> None:
+    """The Pulumi program and the tools define the inventory configuration twice: neither imports the other."""
     stack = synth(**FULL)
     expected = ExpectedSettings.parse(stack.properties("tap-settings")["insecureValue"], parameter="any")
     created = Inputs(stack.named("tap-uploads-inventory").inputs)
@@ -490,7 +491,7 @@ def test_inventory_configuration_of_the_tools_equals_the_configuration_of_the_pu
 
 
 @pytest.mark.parametrize("document", [{"inspector": None}, {}])
-def test_audit_of_a_stack_without_inspector_does_not_compare_its_settings(
+def test_audit_of_a_stack_without_inspector_compares_no_inspector_settings(
     audit: AuditCommand, document: dict[str, Any]
 ) -> None:
     settings = {name: value for name, value in SETTINGS.items() if name != "inspector"}
@@ -504,14 +505,14 @@ def test_audit_accepts_an_event_source_mapping_without_a_filter_or_for_an_alias(
 
 
 @pytest.mark.parametrize("result", ["OK", "No records processed", "PROBLEM: Function call failed"])
-def test_audit_accepts_results_of_an_event_source_mapping_that_reads_the_stream(
+def test_audit_accepts_each_processing_result_of_a_working_event_source_mapping(
     audit: AuditCommand, result: str
 ) -> None:
     audit.change(**mapping(LastProcessingResult=result))
     assert audit() == 0
 
 
-def test_expected_event_source_mapping_is_that_of_the_stack() -> None:
+def test_event_source_mapping_that_audit_expects_equals_that_of_the_stack() -> None:
     created = synth().one("EventSourceMapping").inputs
     assert {name: created[f"{name[0].lower()}{name[1:]}"] for name in MAPPING_SETTINGS} == MAPPING_SETTINGS
     assert [json.loads(each["pattern"]) for each in created["filterCriteria"]["filters"]] == list(PATTERNS)
@@ -532,7 +533,7 @@ def test_audit_accepts_settings_in_another_order_and_the_defaults_of_lambda(audi
 
 
 def test_audit_with_a_narrowed_notification_compares_all_keys_of_the_settings_document(audit: AuditCommand) -> None:
-    """With the filter of the notification in AWS, the audit would exclude the keys whose events are lost."""
+    """If the audit used the narrowed filter in AWS, it would exclude the keys whose events are lost."""
     audit.change(rules=[notification(Filter=key_filter(Prefix="a"))], rows=[row(LISTED[0])])
     assert audit("--json") == 1
     assert [each["key"] for each in audit.document["findings"]] == ["b"]
@@ -540,7 +541,7 @@ def test_audit_with_a_narrowed_notification_compares_all_keys_of_the_settings_do
 
 
 def test_audit_uses_bucket_and_table_of_the_settings_document(audit: AuditCommand) -> None:
-    """The environment of the function contains another bucket, which the fake does not have."""
+    """In this test, the environment of the indexer contains another bucket, which does not exist."""
     audit.change(variables={"TAP_BUCKET_NAME": "another", "TAP_TABLE_NAME": "another"})
     assert audit("--json") == 1
     assert (audit.document["keys"], audit.document["findings"]) == (2, [])
@@ -548,7 +549,7 @@ def test_audit_uses_bucket_and_table_of_the_settings_document(audit: AuditComman
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> str:
-    """Path of a file with stack outputs."""
+    """Fixture: path of a file with the outputs of the stack."""
     outputs = {
         "bucket_name": "renamed since",
         "table_name": "objects",
@@ -658,7 +659,7 @@ def test_settings_document_with_an_unknown_field_is_accepted(audit: AuditCommand
 
 
 def test_settings_document_of_the_stack_can_be_parsed() -> None:
-    """The Pulumi program and the tools define the document separately, because neither imports the other."""
+    """The Pulumi program and the tools define the settings document separately, because neither imports the other."""
     stack = synth(region="cn-north-1", partition="aws-cn", notificationPrefix="in box/")
     expected = ExpectedSettings.parse(stack.properties("tap-settings")["insecureValue"], parameter="any")
     target = expected.target()
@@ -673,7 +674,7 @@ def test_settings_document_of_the_stack_can_be_parsed() -> None:
     assert SCHEMA == tap_stack.SETTINGS_SCHEMA
 
 
-def test_existing_buckets_of_the_stack_are_those_that_the_tools_expect() -> None:
+def test_existing_buckets_in_the_settings_document_are_parsed_by_the_tools() -> None:
     buckets = [
         {"name": "logs", "versioned": True, "prefixes": ["in box/", "é/"]},
         {"name": "rep.orts", "versioned": False},
@@ -701,7 +702,7 @@ def test_audit_repair_without_on_failure_destination_is_an_error(audit: AuditCom
     assert "sends failed events to no SQS queue" in audit.errors
 
 
-def test_error_of_a_settings_call_ends_the_audit(audit: AuditCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_call_that_reads_a_setting_ends_the_audit(audit: AuditCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(_: str) -> None:
         raise OperatorError("cannot read the policy")
 

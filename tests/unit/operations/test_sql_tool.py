@@ -1,4 +1,4 @@
-"""The tools `sql`, `export` and `cache`: sources of the rows, formats of the result, and the cache."""
+"""Tests of the tools `sql`, `export` and `cache`: sources of the rows, output formats, errors, and the cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unittest import mock
 import duckdb
 import pytest
 
-from operations.analytics import scan
+from operations.analytics import formats, scan
 from operations.analytics.source import Source
 from operations.command import main
 from operations.program import OutputError
@@ -35,7 +35,7 @@ KEYS = "SELECT key, size_bytes, uploaded_at, user_metadata FROM objects ORDER BY
 
 
 class Rows:
-    """Runs a tool with the fake table and a cache folder of its own."""
+    """Runs the operators' tools with a fake table and an own cache folder."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], sleeps: list[float]) -> None:
         self.capsys = capsys
@@ -53,7 +53,7 @@ class Rows:
         self.output, self.errors = self.capsys.readouterr()
         return code
 
-    def json(self, *arguments: str) -> Any:  # noqa: ANN401  JSON
+    def json(self, *arguments: str) -> Any:  # noqa: ANN401  JSON values have any type
         assert self("sql", SUM, "--format", "json", *arguments) == 0
         return json.loads(self.output)
 
@@ -69,26 +69,28 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 RESULT = [{"number": 3, "bytes": 12}]
 
 
-def test_scan_reads_all_rows_once_until_the_cached_rows_are_older_than_the_maximum_age(run: Rows) -> None:
+def test_scan_is_repeated_only_if_the_cached_rows_are_older_than_the_option_max_age(run: Rows) -> None:
     assert run.json("--scan") == RESULT
     run.aws.table = run.aws.table[:1]
     assert run.json("--scan") == RESULT
     assert run.json() == RESULT
     assert run.aws.scans == 1
-    assert "from the cache (scan); --max-age 0 reads them again" in run.errors
+    assert "from the cache (source: scan); --max-age 0 reads the table again" in run.errors
     assert run.json("--scan", "--max-age", "0") == [{"number": 1, "bytes": 5}]
     assert run.aws.scans == 2
 
 
-def test_scan_of_a_large_table_is_refused_without_force(run: Rows) -> None:
+def test_scan_of_a_large_table_is_rejected_without_the_option_force(run: Rows) -> None:
     run.aws.counted = 1_000_001
     assert run("sql", SUM, "--scan") == 2
-    assert "'objects' has about 1,000,001 rows, and the limit is 1,000,000: --export costs less" in run.errors
+    assert (
+        "'objects' has about 1,000,001 rows, and the limit is 1,000,000: use --export, which costs less" in run.errors
+    )
     assert run.aws.scans == 0
     assert run.json("--scan", "--force") == RESULT
 
 
-def test_scan_stops_if_the_table_has_more_rows_than_its_description_states(
+def test_scan_stops_at_the_row_limit_if_dynamodb_reported_too_few_rows(
     run: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("operations.analytics.source.MAX_ROWS", 2)
@@ -101,14 +103,14 @@ def test_scan_stops_if_the_table_has_more_rows_than_its_description_states(
 
 def test_scan_uses_half_of_the_read_capacity_by_default(run: Rows) -> None:
     run.json("--scan")
-    assert "scan of about 3 rows at up to 50000 read units per second" in run.errors
+    assert "scanning about 3 rows with at most 50000 read units per second" in run.errors
     run.json("--scan", "--max-age=0", "--rate=7000")
-    assert "at up to 7000 read units per second" in run.errors
+    assert "at most 7000 read units per second" in run.errors
 
 
-def test_export_shows_the_price_waits_and_downloads_into_the_cache(run: Rows) -> None:
+def test_sql_tool_with_option_export_prints_the_price_and_stores_the_export_in_the_cache(run: Rows) -> None:
     assert run.json("--export") == RESULT
-    assert "export of 3.00 GB, about $0.30 in us-east-1" in run.errors
+    assert "exporting 3.00 GB, which costs about $0.30 in us-east-1" in run.errors
     [started] = run.aws.started
     assert started["prefix"].startswith("exports/20")
     assert (started["table"], started["bucket"]) == (TABLE_ARN, "export-bucket")
@@ -127,7 +129,7 @@ def test_export_shows_the_price_waits_and_downloads_into_the_cache(run: Rows) ->
         (timedelta(minutes=1), ["--max-age=0"], 1),
     ],
 )
-def test_export_in_the_bucket_is_reused_if_it_is_younger_than_the_maximum_age(
+def test_export_in_s3_is_reused_if_it_is_younger_than_the_option_max_age(
     run: Rows, age: timedelta, arguments: list[str], started: int
 ) -> None:
     run.aws.add_export("exports/earlier", age=age)
@@ -147,7 +149,7 @@ def test_export_in_another_bucket_is_not_reused(run: Rows) -> None:
     assert len(run.aws.started) == 1
 
 
-def test_failed_export_is_an_error_with_the_cause(run: Rows) -> None:
+def test_failed_table_export_is_an_error_with_its_cause(run: Rows) -> None:
     run.aws.outcome = "FAILED"
     assert run("sql", SUM, "--export") == 2
     assert "failed: S3AccessDenied: no permission. Correct the cause and start again" in run.errors
@@ -174,13 +176,13 @@ def nothing(_: Rows) -> None:
             "set the configuration key analytics to true and run `pulumi up`, or use --scan",
         ),
         (["--export"], without_recovery, "An export needs point-in-time recovery"),
-        ([], nothing, "give --export (costs about $0.30), --scan or --from-export PATH"),
+        ([], nothing, "add --export (costs about $0.30), --scan or --from-export PATH"),
         (["--from-export", "/nowhere"], nothing, "/nowhere has no export: give the folder of an export"),
         (["--from-export", "s3://nowhere/prefix"], nothing, "cannot read s3://nowhere/prefix/manifest-summary.json"),
         (["--scan", "--name", "nothing"], nothing, "--name 'nothing': there is no query with this name"),
     ],
 )
-def test_rows_that_cannot_be_read_are_an_error_with_the_remedy(
+def test_sql_tool_without_readable_rows_prints_an_error_with_a_remedy(
     run: Rows, arguments: list[str], change: Callable[[Rows], None], message: str
 ) -> None:
     change(run)
@@ -190,7 +192,7 @@ def test_rows_that_cannot_be_read_are_an_error_with_the_remedy(
     assert run.output == ""
 
 
-def test_export_of_another_table_is_an_error_with_the_path_of_the_manifest(run: Rows, tmp_path: Path) -> None:
+def test_sql_tool_rejects_an_export_of_another_table(run: Rows, tmp_path: Path) -> None:
     other = "arn:aws:dynamodb:eu-west-1:123456789012:table/other"
     export = write_export(tmp_path / "other", run.aws.table, tableArn=other)
     assert run("sql", SUM, "--from-export", str(export)) == 2
@@ -199,20 +201,20 @@ def test_export_of_another_table_is_an_error_with_the_path_of_the_manifest(run: 
 
 
 @pytest.mark.parametrize("part", ["", "AWSDynamoDB/01693685827463-2d8752fd/manifest-summary.json"])
-def test_local_export_needs_no_aws(run: Rows, tmp_path: Path, part: str) -> None:
+def test_sql_over_a_local_export_sends_no_aws_requests(run: Rows, tmp_path: Path, part: str) -> None:
     write_export(tmp_path / "local", run.aws.table)
     assert run("sql", SUM, "--from-export", str(tmp_path / "local" / part), stack=False) == 0
     assert run.regions == []
 
 
-def test_folder_with_two_exports_is_an_error_with_a_path(run: Rows, tmp_path: Path) -> None:
+def test_folder_with_two_table_exports_is_an_error_that_names_one_export(run: Rows, tmp_path: Path) -> None:
     for each in ("a", "b"):
         write_export(tmp_path / "local" / each, run.aws.table)
     assert run("sql", SUM, "--from-export", str(tmp_path / "local"), stack=False) == 2
     assert "has 2 exports: give the path of one, such as" in run.errors
 
 
-def test_export_in_s3_is_downloaded(run: Rows) -> None:
+def test_existing_export_in_s3_is_downloaded(run: Rows) -> None:
     run.aws.add_export("exports/earlier")
     url = "s3://export-bucket/exports/earlier/AWSDynamoDB/01693685827463-2d8752fd/"
     assert run("sql", SUM, "--from-export", url, stack=False) == 0
@@ -220,7 +222,7 @@ def test_export_in_s3_is_downloaded(run: Rows) -> None:
     assert run.output == "number,bytes\r\n3,12\r\n"
 
 
-def test_csv_escapes_formulas_and_quotation_marks(run: Rows) -> None:
+def test_csv_result_escapes_formulas_and_quotation_marks(run: Rows) -> None:
     assert run("sql", KEYS, "--scan", "--format=csv") == 0
     rows = list(csv.reader(io.StringIO(run.output)))
     assert rows[0] == ["key", "size_bytes", "uploaded_at", "user_metadata"]
@@ -229,7 +231,7 @@ def test_csv_escapes_formulas_and_quotation_marks(run: Rows) -> None:
     assert run.output == "'=a,b,c,d\r\n-5,'-5,'\t,a=b\r\n"
 
 
-def test_table_escapes_control_characters(run: Rows) -> None:
+def test_printed_table_escapes_control_characters(run: Rows) -> None:
     assert run("sql", KEYS, "--scan") == 0
     assert "\x1b" not in run.output
     assert r"'\x1b[31m'" in run.output
@@ -237,7 +239,7 @@ def test_table_escapes_control_characters(run: Rows) -> None:
     assert run.output.split() == ["[b]", "[red]x[/red]"]
 
 
-def test_named_query_runs_and_an_unknown_name_is_an_error_that_lists_all_names(
+def test_sql_option_name_runs_a_named_query_and_rejects_an_unknown_name(
     run: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("operations.analytics.named_queries.QUERIES", tmp_path)
@@ -250,7 +252,9 @@ def test_named_query_runs_and_an_unknown_name_is_an_error_that_lists_all_names(
 
 
 @pytest.mark.parametrize("kept", [None, 0, 100])
-def test_snapshot_with_a_missing_or_incomplete_file_is_read_again(run: Rows, tmp_path: Path, kept: int | None) -> None:
+def test_cached_rows_with_a_missing_or_truncated_file_are_read_again(
+    run: Rows, tmp_path: Path, kept: int | None
+) -> None:
     export = str(write_export(tmp_path / "local", run.aws.table))
     assert run("sql", SUM, "--from-export", export) == 0
     [path] = run.cache.rglob("objects.parquet")
@@ -261,28 +265,34 @@ def test_snapshot_with_a_missing_or_incomplete_file_is_read_again(run: Rows, tmp
     assert run.json("--from-export", export) == RESULT
 
 
-def test_damaged_file_in_the_cache_is_an_error_with_the_remedy(run: Rows) -> None:
+def test_damaged_file_in_the_cache_is_an_error_with_a_remedy(run: Rows) -> None:
     assert run.json("--scan") == RESULT
     [path] = run.cache.rglob("objects.parquet")
     path.write_bytes(b"\0" * path.stat().st_size)
     assert run("sql", SUM, "--scan") == 2
-    assert "If a file in the cache is damaged, delete it with `tapstack cache clear`, and start again" in run.errors
+    assert (
+        "A file in the cache may be damaged: delete the cache with `tapstack cache clear`, and start the tool"
+        in run.errors
+    )
 
 
-def test_wrong_statement_is_an_error_before_the_table_is_exported(run: Rows) -> None:
+def test_invalid_sql_is_an_error_before_the_table_is_exported(run: Rows) -> None:
     assert run("sql", "SELECT nothing FROM objects", "--export") == 2
     assert run.aws.started == []
     [line] = run.errors.splitlines()
     assert line.startswith("sql: cannot run the SQL statement: Binder Error: Referenced column")
 
 
-def test_error_of_a_value_states_that_the_rows_are_in_the_cache(run: Rows) -> None:
+def test_failed_sql_query_prints_that_the_rows_are_in_the_cache(run: Rows) -> None:
     assert run("sql", "SELECT key::INT FROM objects", "--scan") == 2
-    assert run.errors.splitlines()[-1] == "sql: the rows are in the cache, and the next run uses them (--max-age)"
+    assert (
+        run.errors.splitlines()[-1]
+        == "sql: the rows of the table are in the cache, and the next run can use them (--max-age)"
+    )
 
 
-def test_closed_pipe_raises_an_output_error_that_ends_the_program(run: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The function `operations.program.run` prints the message of an OutputError."""
+def test_closed_pipe_of_the_sql_tool_raises_an_output_error(run: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function `operations.program.run` catches the error, prints its message, and exits."""
     monkeypatch.setattr("operations.tools.sql.WRITERS", {"csv": mock.Mock(side_effect=OutputError("closed"))})
     with pytest.raises(OutputError):
         run("sql", SUM, "--scan", "--format=csv")
@@ -293,13 +303,15 @@ def test_table_in_a_pipe_has_one_line_for_each_row(run: Rows) -> None:
     assert run.output.splitlines() == [f"{'a':500}  b  c", f"{'a' * 500}  b  c"]
 
 
-def test_table_has_a_limited_number_of_rows(run: Rows) -> None:
-    assert run("sql", "SELECT * FROM range(1500)", "--scan") == 0
-    assert len(run.output.splitlines()) == 1002
-    assert "… and more rows: use LIMIT, or --format csv" in run.output
+def test_printed_table_has_a_limited_number_of_rows(run: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert formats.MAX_TABLE_ROWS == 1000
+    monkeypatch.setattr(formats, "MAX_TABLE_ROWS", 10)  # The library Rich needs 0.3 s to print 1,000 rows.
+    assert run("sql", "SELECT * FROM range(15)", "--scan") == 0
+    assert len(run.output.splitlines()) == 12
+    assert "… and more rows: use LIMIT, or --format csv, which has no limit of 10 rows" in run.output
 
 
-def test_json_has_one_object_for_each_row_and_one_document_with_the_option_json(run: Rows) -> None:
+def test_format_json_is_an_array_of_rows_and_option_json_is_one_document(run: Rows) -> None:
     assert run("sql", KEYS, "--scan", "--format=json") == 0
     rows = json.loads(run.output)
     assert rows[-1] == {"key": "a", "size_bytes": 5, "uploaded_at": "2026-01-31T12:00:00.000Z", "user_metadata": None}
@@ -310,18 +322,18 @@ def test_json_has_one_object_for_each_row_and_one_document_with_the_option_json(
     assert (document["table"], document["source"], document["table_rows"]) == (TABLE_ARN, "scan", 3)
 
 
-def test_output_file_is_complete_and_only_readable_by_the_user(run: Rows, tmp_path: Path) -> None:
+def test_output_file_of_the_sql_tool_is_complete_and_readable_only_by_the_user(run: Rows, tmp_path: Path) -> None:
     for kind in nonempty(["csv", "json", "parquet"]):
         path = tmp_path / f"result.{kind}"
         assert run("sql", KEYS, "--scan", f"--format={kind}", "--output", str(path)) == 0
         assert run.output == ""
-        assert duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall() == [(3,)]  # noqa: S608  a path of the test
+        assert duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall() == [(3,)]  # noqa: S608  the SQL text contains only a path of the test
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert run("sql", KEYS, "--scan", f"--format={kind}", "--output", str(path)) == 2
         assert f"--output {path}: the file exists; give the name of a new file" in run.errors
 
 
-def test_failed_query_leaves_no_output_file(run: Rows, tmp_path: Path) -> None:
+def test_failed_sql_query_leaves_no_output_file(run: Rows, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     assert (
         run("sql", "SELECT nothing FROM objects", "--scan", "--format=csv", "--output", str(tmp_path / "new" / "a.csv"))
@@ -339,7 +351,7 @@ def test_failed_query_leaves_no_output_file(run: Rows, tmp_path: Path) -> None:
         (["sql", SUM, "--function=f", "--force"], "--force and --rate require --scan"),
         (["sql", SUM, "--function=f", "--format=parquet"], "--format parquet requires --output FILE"),
         (["sql", SUM, "--function=f", "--output=a"], "--output requires --format csv, json or parquet"),
-        (["sql", SUM, "--function=f", "--json", "--format=csv"], "--json prints a document"),
+        (["sql", SUM, "--function=f", "--json", "--format=csv"], "--json cannot be used with --format and --output"),
         (["sql", SUM, "--function=f", "--memory=much"], "'much' is not an amount of memory, such as 500MB"),
         (["sql", SUM, "--function=f", "--memory=399MB"], "'399MB' is too little memory: give 400MB or more"),
         (["sql", SUM, "--from-export="], "the path is empty: give an export folder or s3://BUCKET/PREFIX"),
@@ -349,7 +361,7 @@ def test_failed_query_leaves_no_output_file(run: Rows, tmp_path: Path) -> None:
         (["report", "--function=f", "--since=2026-02-01", "--until=2026-02-01"], "--until must be later than --since"),
     ],
 )
-def test_contradicting_options_are_an_error(
+def test_contradictory_options_of_sql_report_or_cache_are_an_error(
     capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -359,7 +371,7 @@ def test_contradicting_options_are_an_error(
     assert errors.startswith(f"usage: tapstack {arguments[0]} ")
 
 
-def test_files_in_the_cache_are_only_readable_by_the_user_and_cache_clear_deletes_them(run: Rows) -> None:
+def test_cached_files_are_readable_only_by_the_user_and_deleted_by_cache_clear(run: Rows) -> None:
     run.json("--scan")
     paths = [run.cache, *run.cache.rglob("*")]
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in paths}
@@ -367,11 +379,11 @@ def test_files_in_the_cache_are_only_readable_by_the_user_and_cache_clear_delete
     assert {mode for name, mode in modes.items() if "." not in name} == {0o700}
     (run.cache / "notes.txt").write_text("a file of the user")
     assert main(["cache", "clear"], cache=run.cache) == 0
-    assert run.capsys.readouterr().out.startswith("cache: 1 snapshot deleted, ")
+    assert run.capsys.readouterr().out.startswith("cache: deleted 1 snapshot (")
     assert [path.name for path in run.cache.iterdir()] == ["notes.txt"]
 
 
-def test_parquet_folder_is_partitioned_by_upload_day(run: Rows, tmp_path: Path) -> None:
+def test_exported_parquet_folder_is_partitioned_by_upload_day(run: Rows, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "it's"
     assert run("export", "--parquet", str(folder), "--scan") == 0
     assert run.output == f"export: 3 rows in 2 files in {folder}, partitioned by upload_day\n"
@@ -380,20 +392,22 @@ def test_parquet_folder_is_partitioned_by_upload_day(run: Rows, tmp_path: Path) 
         "upload_day=__HIVE_DEFAULT_PARTITION__",
     ]
     source = f"read_parquet('{folder}/*/*.parquet', hive_partitioning = true)".replace("it's", "it''s")
-    sql = f"SELECT object_id FROM {source} WHERE upload_day = DATE '2026-01-31'"  # noqa: S608  a path of the test
+    sql = f"SELECT object_id FROM {source} WHERE upload_day = DATE '2026-01-31'"  # noqa: S608  the SQL text contains only a path of the test
     assert duckdb.execute(sql).fetchall() == [("uploads/a",)]
     assert run("export", "--parquet", str(folder), "--scan") == 2
     assert "the folder is not empty; give a new folder" in run.errors
 
 
-def test_cache_in_a_folder_that_cannot_be_created_is_an_error(run: Rows, tmp_path: Path) -> None:
+def test_cache_folder_that_cannot_be_created_is_an_error(run: Rows, tmp_path: Path) -> None:
     run.cache = tmp_path / "file"
     run.cache.write_text("")
     assert run("sql", SUM, "--scan") == 2
-    assert "cannot be used: File exists. Set TAPSTACK_CACHE to a folder of yours" in run.errors
+    assert "cannot be used: File exists. Set TAPSTACK_CACHE to a folder that you can write" in run.errors
 
 
-def test_full_disk_is_an_error_with_the_cache_folder_and_the_remedy(run: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_during_a_download_is_an_error_with_the_cache_folder_and_a_remedy(
+    run: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 

@@ -19,7 +19,7 @@ FIRST_IMPORTED = (
     *("operations/__init__.py", "operations/__main__.py", "operations/startup.py"),
     *("examples/__init__.py", "examples/upload/__init__.py", "examples/upload/__main__.py"),
 )
-"""Files that Python reads before `start` checks its version."""
+"""Files that Python imports before the function `start` checks the version of Python."""
 
 
 @pytest.mark.parametrize("file", FIRST_IMPORTED)
@@ -28,7 +28,7 @@ def test_first_imported_modules_are_valid_in_every_version_of_python_3(file: str
     newer = (ast.JoinedStr, ast.AnnAssign)
     assert [ast.unparse(each) for each in ast.walk(tree) if isinstance(each, newer)] == []
     modules = [each.module for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
-    assert "__future__" not in modules  # Python 3.6 does not support the feature `annotations`.
+    assert "__future__" not in modules  # Python 3.6 does not support `from __future__ import annotations`.
     assert set(modules) <= {"operations.startup", "typing"}
 
 
@@ -56,7 +56,7 @@ def test_start_without_a_package_prints_one_line_and_exits_with_2(
     assert capsys.readouterr().err == f"operations: {error}\n"
 
 
-def test_start_without_a_module_of_the_project_raises_the_error() -> None:
+def test_start_raises_the_import_error_of_a_missing_module_of_the_project() -> None:
     with pytest.raises(ModuleNotFoundError):
         start("operations", "operations.no_such_module", packages="requirements.txt")
 

@@ -13,7 +13,7 @@ from operations.version import version
 ROOT = Path(__file__).parents[3]
 
 
-def test_version_option_prints_the_version_of_the_clone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_option_version_prints_the_version_of_the_cloned_repository(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert ended.value.code == 0
@@ -25,7 +25,7 @@ def test_version_option_prints_the_version_of_the_clone(capsys: pytest.CaptureFi
 def test_version_of_an_installed_package_comes_from_its_metadata(
     file: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder of installed packages can contain the pyproject.toml of another project."""
+    """The file pyproject.toml is not used, because site-packages can contain that of another project."""
     monkeypatch.setattr(metadata, "version", {"tapstack": "7.8.9"}.__getitem__)
     if file is not None:
         (tmp_path / "pyproject.toml").write_text(file, encoding="utf-8")

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from tests.unit.planning.conftest import Command
 
 ROOT = Path(__file__).parents[3]
-PER_DAY = 1_000_000 * 24 / 730  # This equals one million files per month.
+PER_DAY = 1_000_000 * 24 / 730  # files per day in a load of one million files per month (730 hours)
 MILLION = Load(per_day=PER_DAY, row_bytes=1024 - bills.ITEM_OVERHEAD_BYTES)
 ON_DEMAND = settings(billing="on-demand")
-GIBIBYTES = 1_000_000 / 1024**2  # size of a million rows of 1 KB
+GIBIBYTES = 1_000_000 / 1024**2  # size of one million rows of 1 KB in GiB
 
 
 def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months: int = 1) -> dict[str, float]:
@@ -103,7 +103,7 @@ def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months
         ),
         pytest.param(
             {"log_retention_days": 365},
-            # The bill is for the first month, so the log has one month of lines.
+            # The bill is that of the first month, so it contains the storage of one month of log lines.
             {"log_storage": 1_000_000 * 2000 / 1024**3 * 0.15 * 0.03},
             id="long retention",
         ),
@@ -121,7 +121,7 @@ def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months
         pytest.param(
             {"analytics": True},
             {
-                # Four exports of a table with 1,024 bytes for each row, whose files have a fifth of this size.
+                # The bill contains four exports. A row has 1,024 bytes, and its export a fifth of this size.
                 "exports": 4 * 1_000_000 * 1024 / 1024**3 * 0.10,
                 "export_storage": 4 * 30 / (730 / 24) * 1_000_000 * 1024 / 5 / 1024**3 * 0.023,
                 "athena": 4 * 20 * 1_000_000 * 1024 / 5 / 1024**4 * 5.00,
@@ -138,19 +138,19 @@ def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months
 def test_bill_of_a_million_files_matches_the_price_pages(
     changed: dict[str, Any], expected: dict[str, float | None]
 ) -> None:
-    """The expected costs are calculated from AWS's price pages, with rows of 1 KB including DynamoDB's overhead."""
+    """The expected costs were calculated from AWS's price pages. A row has 1 KB including DynamoDB's overhead."""
     billed = dollars(MILLION, settings(**{"memory_mb": 2048} | changed))
     assert {part: billed.get(part) for part in expected} == pytest.approx(expected)
 
 
-def test_bill_without_analytics_has_no_exports_and_each_query_in_athena_is_billed_for_at_least_10_mb() -> None:
+def test_bill_has_exports_only_with_analytics_and_at_least_10_mb_per_athena_query() -> None:
     assert not {"exports", "export_storage", "athena"} & dollars(MILLION, settings()).keys()
     one = replace(MILLION, per_day=1)
     assert dollars(one, settings(analytics=True))["athena"] == pytest.approx(80 * 10 * 1024**2 / 1024**4 * 5.00)
 
 
 def test_bill_of_the_inspector_contains_executions_reads_logs_and_content() -> None:
-    """The rows have 1,024 bytes in the table, without content. The mean durations are 308 ms for each file."""
+    """Without content, a row has 1,024 bytes in the table. The inspector runs for 308 ms per file on average."""
     stack = settings(
         billing="on-demand", latencies=replace(constant(), inspect=(300, 300)), inspect_content=True, customer_key=True
     )
@@ -164,7 +164,7 @@ def test_bill_of_the_inspector_contains_executions_reads_logs_and_content() -> N
             "inspector_requests": 0.20,
             "inspector_duration": 1_000_000 * 0.308 * 0.5 * 0.0000133334,
             "inspector_reads": gets / 1000 * 0.0004,
-            # A row with content has 1,124 bytes: two write units.
+            # A row with the attribute `content` has 1,124 bytes, so that a write of the row consumes two units.
             "table_writes": 2 * 0.625,
             "index_writes": 2 * 0.625,
             "table_storage": 1_000_000 * 200 / 1024**3 * 0.25,
@@ -224,7 +224,7 @@ def test_provisioned_and_on_demand_cost_are_equal_at_the_break_even(changed: dic
     assert provisioned < on_demand
 
 
-def test_storage_cost_is_proportional_to_the_number_of_months() -> None:
+def test_storage_cost_on_the_bill_is_proportional_to_the_number_of_months() -> None:
     one, many = (dollars(MILLION, settings(), months=months)["table_storage"] for months in (1, 24))
     assert many == pytest.approx(24 * one)
 
@@ -243,7 +243,7 @@ def test_bill_counts_traces_by_the_default_sampling_rule_of_x_ray() -> None:
     assert bills._traced_per_second(101) == pytest.approx(1 + 0.05 * 100)
 
 
-def test_s3_metadata_inventory_is_free_up_to_a_billion_objects() -> None:
+def test_bill_of_an_s3_metadata_inventory_is_zero_up_to_a_billion_objects() -> None:
     assert s3_metadata(MILLION, months=1000) == pytest.approx(0.30)
     assert s3_metadata(MILLION, months=1001) == pytest.approx(0.30 + 1001 * 0.10)
 
@@ -272,7 +272,7 @@ def test_bill_counts_the_alarms_and_dashboards_that_the_stack_creates(
     assert len(created.all("Dashboard")) == bills.DASHBOARDS
 
 
-def test_bill_counts_the_metrics_and_days_of_the_stack() -> None:
+def test_bill_has_the_numbers_of_metrics_and_retention_days_of_the_stack() -> None:
     own = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("## AWS metrics")[0]
     rows = re.findall(r"^\| `TapStack` \|.*$", own, re.MULTILINE)
     dimensions = [each for row in rows for each in row.split("|")[4].split(";")]
@@ -342,7 +342,7 @@ def test_each_cost_option_changes_its_item_of_the_bill(
     assert item["dollars"] == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
-def test_cost_tool_notes_a_load_that_the_stack_cannot_process(run: Command) -> None:
+def test_cost_tool_prints_a_note_about_a_load_that_the_stack_cannot_process(run: Command) -> None:
     note = "note: the stack cannot process this load with these settings: `capacity` suggests changes"
     run("cost", "--per-day=5000000")
     assert note not in run.lines
@@ -353,7 +353,7 @@ def test_cost_tool_notes_a_load_that_the_stack_cannot_process(run: Command) -> N
 PEAKS = "provisioned capacity was compared for a constant load: check your peaks with `tapstack capacity --burst N/s`"
 
 
-def test_cost_tool_notes_peaks_if_it_suggests_provisioned_capacity(run: Command) -> None:
+def test_cost_tool_prints_a_note_about_peaks_if_it_suggests_provisioned_capacity(run: Command) -> None:
     run("cost", "--per-day=5000000", "--billing=on-demand")
     assert any(line.startswith("billing provisioned") for line in run.lines)
     assert f"note: {PEAKS}" in run.lines
@@ -363,7 +363,7 @@ def test_cost_tool_notes_peaks_if_it_suggests_provisioned_capacity(run: Command)
     assert PEAKS in json.loads(run.output)["notes"]
 
 
-def test_cost_tool_notes_the_keys_to_remove_if_it_suggests_on_demand_billing(run: Command) -> None:
+def test_cost_tool_prints_the_keys_to_remove_if_it_suggests_on_demand_billing(run: Command) -> None:
     note = "note: before billing on-demand, run `pulumi config rm` for readCapacity, writeCapacity and maxCapacity"
     run("cost", "--per-day=1000")
     assert note in run.lines
@@ -394,12 +394,12 @@ GOALS = [Load(per_day=1000), Load(per_day=50_000), Load(per_day=5_000_000)]
 
 
 def test_bill_of_small_and_large_loads_is_within_the_cost_goals() -> None:
-    """The goals are about a stack without inspector, which adds at most five dollars to a small load."""
+    """The cost goals are for a stack without inspector. The inspector adds at most five dollars to a small load."""
     small, _, large = GOALS
     without = StackSettings(billing="on-demand", inspect_content=False)
     assert total(bill(small, without)) <= 12
     assert total(bill(small, replace(without, inspect_content=True))) <= total(bill(small, without)) + 5
-    before = 1315.87  # monthly bill with the defaults, before the stack supported table classes
+    before = 1315.87  # monthly bill of the default configuration in the release before table classes were supported
     for stack in (
         StackSettings(table_class="infrequent-access", inspect_content=False),
         StackSettings(table_class="infrequent-access", index_projection="keys-only", inspect_content=False),

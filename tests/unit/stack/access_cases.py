@@ -120,7 +120,7 @@ RULE = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/tapstack-dev_acme-logs"
 OTHER_RULE = RULE.replace("acme-logs", "acme.data")
 DELIVERY: dict[str, Any] = {"by": EVENTS, "source": RULE, "account": ACCOUNT}
 EXISTING_ARN = "arn:aws:s3:::acme-logs"
-# S3 writes inventories with this ACL (S3 User Guide, "Grant permissions for S3 Inventory and S3 analytics").
+# S3 writes inventories with the ACL bucket-owner-full-control (S3 User Guide, "Grant permissions for S3 Inventory").
 ACL = MappingProxyType({"s3:x-amz-acl": "bucket-owner-full-control"})
 INVENTORY: dict[str, Any] = {"by": S3, "source": UPLOADS_ARN, "account": ACCOUNT, "context": ACL}
 INVENTORY_FILE = f"{LOGS_ARN}/inventory/{UPLOADS_ARN.rpartition(':')[2]}/tapstack-dev/data/a.parquet"
@@ -183,7 +183,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "tap-s3-permission": [
         *cases(ALLOW, "lambda:InvokeFunction", FUNCTION_ARN, **NOTIFICATION),
-        # Another account could reuse the name of the deleted upload bucket.
+        # After the deletion of the upload bucket, another account could create a bucket with its name.
         *cases(NO_MATCH, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "account": OTHER_ACCOUNT}),
         *cases(NO_MATCH, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "source": LOGS_ARN}),
         *cases(NO_MATCH, "lambda:InvokeFunction", FUNCTION_ARN, by=S3),
@@ -230,7 +230,8 @@ CASES: dict[str, list[Case]] = {
         *cases(NO_MATCH, "kms:Decrypt", stack.EXISTING_KEY_ARN),
         *cases(NO_MATCH, "kms:GenerateDataKey", stack.EXISTING_KEY_ARN, context=through("s3", s3=EXISTING_ARN)),
         *cases(NO_MATCH, "s3:GetObject", f"{EXISTING_ARN}/b/b.txt"),
-        *cases(NO_MATCH, "s3:GetObject", f"{EXISTING_ARN}/éa/b.txt"),  # the asterisk of the prefix is no wildcard
+        # In a configured prefix, an asterisk is not a wildcard.
+        *cases(NO_MATCH, "s3:GetObject", f"{EXISTING_ARN}/éa/b.txt"),
         *cases(NO_MATCH, "s3:GetObject", f"{EXISTING_ARN}-2/a/b.txt"),
         *cases(NO_MATCH, "s3:PutObject DeleteObject", f"{EXISTING_ARN}/a/b.txt"),
         *cases(NO_MATCH, "s3:PutBucketNotification ListBucketVersions", EXISTING_ARN),
@@ -270,7 +271,7 @@ CASES[f"tap-uploads-policy{WITH_KEY}"] = [
     ),  # without a key ID, S3 uses the AWS managed key aws/s3
     *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms:dsse", KEY_ID: KEY_ARN}),
 ]
-# The export bucket has the policy of the upload bucket, for its own objects.
+# The policy of the export bucket has the same statements as that of the upload bucket.
 for _name in ("policy", f"policy{WITH_KEY}"):
     CASES[f"tap-exports-{_name}"] = [
         (decision, replace(each, resource=each.resource.replace(UPLOADS_ARN, EXPORTS_ARN)))
@@ -346,7 +347,7 @@ CASES[KEY_POLICY] = [
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """Single action of a policy statement, with the statement's resources, condition keys and effect."""
+    """One action of a policy statement, with the statement's resources, condition keys and effect."""
 
     policy: str
     action: str

@@ -372,13 +372,13 @@ def test_docstring_and_document_list_the_current_configuration_keys() -> None:
 
 @pytest.mark.parametrize("days", [1, 3650])
 @pytest.mark.parametrize("gigabytes", [1, 1_000_000])
-def test_limits_of_analytics_are_parsed_if_analytics_is_on(days: int, gigabytes: int) -> None:
+def test_retention_and_scan_limit_are_parsed_if_analytics_is_on(days: int, gigabytes: int) -> None:
     on = {"analytics": "true"}
     args = parse_configuration({**on, "exportRetentionDays": f"{days}", "queryScanLimitGb": f"{gigabytes}"})
     assert (args.export_retention_days, args.query_scan_limit_gb) == (days, gigabytes)
 
 
-def test_limits_of_analytics_have_defaults_only_if_analytics_is_on() -> None:
+def test_retention_and_scan_limit_have_defaults_only_if_analytics_is_on() -> None:
     on, off = parse_configuration({"analytics": "true"}), parse_configuration({})
     assert (on.export_retention_days, on.query_scan_limit_gb) == (30, 100)
     assert (off.export_retention_days, off.query_scan_limit_gb) == (None, None)
@@ -418,7 +418,7 @@ def test_error_about_tap_table_name_contains_the_variable_and_its_value(value: s
 
 
 def test_configuration_without_env_is_rejected_unless_the_stack_is_named_dev() -> None:
-    """The default of the configuration key `env` is dev, and data in this environment is not protected."""
+    """Without `env`, the environment would be dev, in which data is not protected against deletion."""
     with pytest.raises(ConfigurationError, match=r"^env: None .*'prod'.* pulumi config set env prod$"):
         parse_configuration({}, stack="prod")
     assert parse_configuration({"env": "dev"}, stack="anna").environment_suffix == "dev"
@@ -504,7 +504,7 @@ def test_permissions_boundary_of_another_account_or_partition_is_rejected(
 
 @pytest.mark.parametrize("region", ["us-east-1", "ap-southeast-1"])
 def test_names_with_the_longest_environment_are_within_the_limits_of_aws(region: str) -> None:
-    """The name of the bucket for access logs limits the environment. Sources: API references of IAM, Lambda, SQS."""
+    """The bucket for access logs has the longest name. Sources of the limits: API references of IAM, Lambda, SQS."""
 
     def names(length: int) -> Names:
         args = parse_configuration({**PROD, "env": "e" * length, "bucketName": "uploads"})
@@ -525,7 +525,7 @@ def test_upload_bucket_and_log_bucket_must_have_different_names() -> None:
 
 
 @pytest.mark.parametrize("purpose", ["uploads", "logs"])
-def test_bucket_of_the_stack_is_rejected_as_an_existing_bucket(purpose: str) -> None:
+def test_own_bucket_of_the_stack_is_rejected_as_an_existing_bucket(purpose: str) -> None:
     name = f"tapstack-dev-{purpose}-123456789012-us-east-1"
     with pytest.raises(pulumi.RunError, match=rf"^existingBuckets: '{name}' .*belongs to the stack.* Remove the entry"):
         synth(existingBuckets=json.dumps([{"name": name, "versioned": True}]))

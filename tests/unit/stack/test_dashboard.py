@@ -216,7 +216,7 @@ def test_dashboard_widgets_fit_the_grid_and_do_not_overlap() -> None:
     ("config", "host"),
     [
         (PROD, "us-east-1.console.aws.amazon.com"),
-        ({**PROD, **CHINA}, "cn-northwest-1.console.amazonaws.cn"),
+        (CHINA, "cn-northwest-1.console.amazonaws.cn"),
         (
             {**PROD, "region": "us-gov-west-1", "partition": "aws-us-gov"},
             "us-gov-west-1.console.amazonaws-us-gov.com",
@@ -231,7 +231,7 @@ def test_dashboard_widgets_fit_the_grid_and_do_not_overlap() -> None:
 def test_dashboard_url_uses_the_console_of_the_aws_partition(config: dict[str, str], host: str) -> None:
     region = host.partition(".")[0]
     assert synth(**config).outputs["dashboard_url"] == (
-        f"https://{host}/cloudwatch/home?region={region}#dashboards/dashboard/tapstack-prod"
+        f"https://{host}/cloudwatch/home?region={region}#dashboards/dashboard/tapstack-{config.get('env', 'dev')}"
     )
 
 

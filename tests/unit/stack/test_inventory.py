@@ -14,7 +14,7 @@ from tests.support.synth import synth
 
 
 def covered() -> Counter[str]:
-    """Return the number of test modules that cover each resource. COVERS of a module contains the resource names."""
+    """Return the number of test modules that cover each resource. A module lists its resources in COVERS."""
     modules = [path.stem for path in Path(__file__).parent.glob("test_*.py")]
     return Counter(
         name
@@ -63,12 +63,12 @@ def test_each_environment_has_the_same_resources(config: dict[str, str]) -> None
 
 @pytest.mark.parametrize("config", [{}, FULL], ids=["defaults", "full"])
 def test_resource_inputs_contain_no_null_values(config: dict[str, str]) -> None:
-    """With a null in place of an absent input, `pulumi preview` would report a change."""
+    """If an optional input were null instead of absent, `pulumi preview` would report a change."""
     assert {each.name: each.null_inputs for each in synth(**config).resources if each.null_inputs} == {}
 
 
 def test_same_configuration_produces_identical_resources() -> None:
-    """A second `pulumi up` must not report changes."""
+    """A repeated `pulumi up` with the same configuration must not report changes."""
     first, second = synth(), synth.__wrapped__()
     assert [(each.type, each.name) for each in first.resources] == [(each.type, each.name) for each in second.resources]
     for one, other in nonempty(zip(first.resources, second.resources, strict=True)):

@@ -8,8 +8,8 @@ import pytest
 from tests.support.default_stack import ACCOUNT, ENCRYPTED, FULL, KEY_ARN
 from tests.support.synth import policy, strings, synth
 
-# Resources that change if a KMS key is configured. The log bucket does not, because S3 delivers access logs only to
-# buckets with SSE-S3. The indexer does not, because its environment variables are not secret.
+# Resources whose inputs change if a KMS key is configured. The log bucket is not changed, because S3 delivers access
+# logs only to buckets with SSE-S3. The indexer is not changed, because its environment variables are not secret.
 CHANGED = (
     *("uploads-encryption", "uploads-policy", "objects", "failures", "alarms"),
     *("indexer-logs", "indexer-policy", "inspector-logs", "inspector-policy"),

@@ -70,7 +70,7 @@ def physical_names(stack: Synth) -> dict[tuple[str, str], str]:
 
 
 def test_each_resource_that_supports_a_name_has_an_explicit_name() -> None:
-    """Names that Pulumi generates would change whenever a resource is replaced."""
+    """Without explicit names, Pulumi would generate names that change whenever a resource is replaced."""
     stack = synth(**FULL)
     named = {each.name for each in stack.resources if each.type in LONGEST_NAME}
     assert {name for _, name in physical_names(stack)} == named
@@ -79,7 +79,8 @@ def test_each_resource_that_supports_a_name_has_an_explicit_name() -> None:
 def test_resource_names_begin_with_project_and_environment() -> None:
     stack = synth(**PROD)
     for (type_, _), name in nonempty(physical_names(stack).items()):
-        if type_ != "aws:iam/rolePolicy:RolePolicy":  # an inline policy needs a unique name only within its role
+        # The name of an inline policy must be unique only within its role.
+        if type_ != "aws:iam/rolePolicy:RolePolicy":
             assert name.removeprefix("/aws/lambda/").startswith("tapstack-prod"), name
 
 
@@ -173,10 +174,14 @@ QUOTES = 'it\'s a "$HOME" `id` \\; $(id) & #é/'
     [
         ({}, UPLOADS, TABLE, "hello.txt"),
         (CUSTOM, "acme-inbox", "acme-rows", "in box/hello.csv"),
-        ({"notificationPrefix": QUOTES}, UPLOADS, TABLE, f"{QUOTES}hello.txt"),
-        ({"notificationSuffix": f"'{QUOTES}"}, UPLOADS, TABLE, f"hello'{QUOTES}"),
+        (
+            {"notificationPrefix": QUOTES, "notificationSuffix": f"'{QUOTES}"},
+            UPLOADS,
+            TABLE,
+            f"{QUOTES}hello'{QUOTES}",
+        ),
     ],
-    ids=["default", "custom", "quotes in the prefix", "quotes in the suffix"],
+    ids=["default", "custom", "quotes in the prefix and the suffix"],
 )
 def test_command_in_stack_outputs_uploads_an_object_and_queries_its_row(
     config: dict[str, str], bucket: str, table: str, key: str, tmp_path: Path

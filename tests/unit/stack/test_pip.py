@@ -15,7 +15,7 @@ from tap_stack import PackagingError, build_lambda_package, pip_environment, pip
 
 pytestmark = pytest.mark.slow
 
-# Each of these settings changes which packages are installed, where, or whether pip installs them at all.
+# Settings of pip that change which packages pip installs, or the target folder, or that prevent the installation.
 OVERRIDDEN = {
     "user": "true",
     "target": "{folder}/elsewhere",
@@ -58,17 +58,17 @@ KEPT = {
     "cache-dir": "/cache",
 }
 PLACES = ("variables", "user", "global", "PIP_CONFIG_FILE")
-"""Places from which pip reads its settings: environment variables, and three configuration files."""
+"""Sources of pip's settings: environment variables, and three configuration files."""
 
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Environment without settings of pip. The folders of its configuration files are in the temporary folder."""
+    """Fixture: environment without settings of pip. Folders of its configuration files are in the temporary folder."""
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "global"))
-    # A script's environment could contain its own configuration file of pip.
+    # A virtual environment can contain a configuration file of pip, which would affect these tests.
     assert not (Path(sys.prefix) / "pip.conf").exists()
     return monkeypatch
 
@@ -143,7 +143,7 @@ def test_pip_settings_for_index_proxy_certificates_and_time_outs_are_kept(
     assert environment["PATH"] == os.environ["PATH"]
 
 
-def test_pip_variables_take_precedence_over_the_section_install_and_over_global(
+def test_pip_variables_override_the_section_install_which_overrides_the_section_global(
     tmp_path: Path, shell: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "user" / "pip").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Tests of S3 Inventory: the configuration of the upload bucket, and the parts of the log bucket that it needs."""
+"""Tests of the configuration key `inventory`: S3 Inventory of the upload bucket, and settings of the log bucket."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ COVERS = PROPERTIES.keys()
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
-def test_inventory_has_exactly_the_expected_properties(name: str) -> None:
+def test_s3_inventory_of_the_upload_bucket_has_exactly_the_expected_properties(name: str) -> None:
     assert synth(**FULL).properties(name) == PROPERTIES[name]
 
 
 def test_inventories_are_encrypted_with_keys_that_s3_manages() -> None:
     destination = synth(**FULL).named("tap-uploads-inventory").inputs["destination"]["bucket"]
-    assert destination["encryption"] == {"sseS3": {}}  # an empty element, which `properties` omits
+    assert destination["encryption"] == {"sseS3": {}}  # The method `properties` omits empty elements.
 
 
-def test_stack_without_the_key_inventory_has_no_inventory_and_does_not_let_s3_write_inventories() -> None:
+def test_stack_without_the_key_inventory_has_no_inventory_and_no_permission_for_s3() -> None:
     stack = synth()
     assert stack.all("Inventory") == ()
     policy = json.loads(stack.named("tap-logs-policy").inputs["policy"])
@@ -46,8 +46,8 @@ def test_stack_without_the_key_inventory_has_no_inventory_and_does_not_let_s3_wr
     assert len(stack.named("tap-logs-lifecycle").inputs["rules"]) == 2
 
 
-def test_policy_statement_for_inventories_equals_the_statement_in_the_s3_user_guide() -> None:
-    """Source: S3 User Guide, "Grant permissions for S3 Inventory and S3 analytics"."""
+def test_log_bucket_policy_for_inventories_equals_the_statement_in_the_s3_user_guide() -> None:
+    """The expected statement is in the S3 User Guide, "Grant permissions for S3 Inventory and S3 analytics"."""
     policy = json.loads(synth(**FULL).named("tap-logs-policy").inputs["policy"])
     [statement] = [each for each in policy["Statement"] if each["Sid"] == "AllowInventories"]
     assert statement == {
@@ -63,14 +63,14 @@ def test_policy_statement_for_inventories_equals_the_statement_in_the_s3_user_gu
     }
 
 
-def test_arns_of_the_statement_for_inventories_have_the_partition_of_the_stack() -> None:
+def test_arns_in_the_log_bucket_policy_for_inventories_have_the_partition_of_the_stack() -> None:
     stack = synth(inventory="true", **CHINA)
     policy = json.loads(stack.named("tap-logs-policy").inputs["policy"])
     [statement] = [each for each in policy["Statement"] if each["Sid"] == "AllowInventories"]
     assert statement["Condition"]["ArnLike"] == {"aws:SourceArn": [stack.outputs["bucket_arn"]]}
 
 
-def test_inventories_expire_before_access_logs() -> None:
+def test_inventories_expire_after_14_days_and_access_logs_after_90_days() -> None:
     rules = synth(**FULL).named("tap-logs-lifecycle").inputs["rules"]
     assert rules[1:] == [
         {"id": "expire-access-logs", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": 90}},
@@ -83,7 +83,7 @@ def test_inventories_expire_before_access_logs() -> None:
     ]
 
 
-def test_inventory_is_configured_after_the_policy_of_the_log_bucket_and_before_the_settings_document() -> None:
+def test_inventory_is_created_after_the_log_bucket_policy_and_before_the_settings_document() -> None:
     stack = synth(**FULL)
     inventory = stack.named("tap-uploads-inventory")
     assert stack.depends_on(inventory, stack.named("tap-logs-policy"))

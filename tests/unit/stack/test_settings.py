@@ -87,7 +87,7 @@ def test_settings_document_contains_the_configured_values() -> None:
 
 
 def analytics(stack: Synth) -> dict[str, str]:
-    """Return the fields of the settings document about the key `analytics`, from the inputs of the resources."""
+    """Return the expected fields of the settings document about `analytics`, from the inputs of the resources."""
     results = stack.one("Workgroup").inputs["configuration"]["resultConfiguration"]
     return {
         "export_bucket": results["outputLocation"].split("/")[2],
@@ -99,7 +99,7 @@ def analytics(stack: Synth) -> dict[str, str]:
 
 @pytest.mark.parametrize("config", [{}, CUSTOM, FULL, ENCRYPTED], ids=["default", "custom", "full", "encrypted"])
 def test_settings_document_equals_the_inputs_of_the_resources(config: dict[str, str]) -> None:
-    """The program passes each setting to a resource and to the document, so both must remain equal."""
+    """The Pulumi program passes each setting to a resource and to the settings document. Both values must be equal."""
     stack, settings = synth(**config), document(**config)
     [notified] = stack.one("BucketNotification").inputs["lambdaFunctions"]
     retries, function = stack.one("FunctionEventInvokeConfig").inputs, stack.named("tap-indexer").inputs

@@ -11,7 +11,7 @@ from tests.support.sockets import sockets_of_session
 
 
 def process(proc: Path, pid: int, session: int, *links: str) -> Path:
-    """Create the files of a process, with one descriptor for each link."""
+    """Create the files of a process in a fake proc file system. Each link is the target of one file descriptor."""
     folder = proc / str(pid)
     (folder / "fd").mkdir(parents=True)
     (folder / "stat").write_text(f"{pid} (a (strange) name) S 1 {pid} {session} 0", encoding="utf-8")

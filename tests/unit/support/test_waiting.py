@@ -34,3 +34,10 @@ def test_wait_until_timeout_error_describes_the_last_state() -> None:
             sleep=clock.sleep,
         )
     assert polls == [0.0, 0.5, 1.0]
+
+
+def test_interval_between_polls_grows_up_to_the_longest_interval() -> None:
+    clock = FakeClock()
+    results = iter([None] * 6 + ["result"])
+    wait_until(lambda: next(results), "it", timeout=5.0, interval=0.04, clock=clock, sleep=clock.sleep)
+    assert clock.sleeps == pytest.approx([0.04, 0.06, 0.09, 0.135, 0.2, 0.2])
