@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def read(path: Path) -> str:
     return re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
+@functools.cache
 def anchors(path: Path) -> set[str]:
     """Return the anchors that GitHub derives from the headings of a document."""
     headings = re.findall(r"^#+ (.*)$", read(path), re.MULTILINE)
