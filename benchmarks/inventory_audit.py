@@ -197,12 +197,16 @@ class State(Aws):
         """Return the capacity of an on-demand table."""
         return Capacity(read=None, write=None)
 
+    def inventory_configuration(self, bucket: str, owner: str, identifier: str) -> Mapping[str, Any] | None:  # noqa: ARG002  overrides a method of `Aws`
+        """Return an inventory configuration without a filter."""
+        return {"IncludedObjectVersions": "All"}
+
     def table_size(self, table: str) -> TableSize:  # noqa: ARG002  overrides a method of `Aws`
         """Return the ARN of the table, which is also in the manifest of the export."""
         return TableSize(arn=TABLE, size_bytes=0, items=0)
 
     def versions(self, bucket: str, *, prefix: str = "", after: str = "", page: int = 1000) -> Iterator[Version]:  # noqa: ARG002  overrides a method of `Aws`
-        """Return the versions of the object key `prefix`."""
+        """Return the versions of the object key `prefix`; no versions if the prefix is empty."""
         return iter(self._versions[prefix])
 
     def query_rows(

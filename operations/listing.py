@@ -97,6 +97,19 @@ class KeyFilter:
         """Return a list with a warning if the bucket does not notify the indexer, otherwise an empty list."""
         return [] if self.triggered else [NO_TRIGGER]
 
+    def prefixes(self, prefix: str) -> list[str]:
+        """Return prefixes that together cover all keys that match the filter and begin with `prefix`.
+
+        Args:
+            prefix: prefix of the keys; empty for all keys.
+        """
+        if self.rules is None:
+            return [prefix]
+        longer = {
+            max(prefix, own, key=len) for own, _ in self.rules if own.startswith(prefix) or prefix.startswith(own)
+        }
+        return sorted(each for each in longer if not any(each.startswith(other) for other in longer - {each}))
+
     def __contains__(self, key: str) -> bool:
         if self.rules is None:
             return True

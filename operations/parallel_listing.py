@@ -70,7 +70,7 @@ class Range:
         characters: sorted characters of the listed keys; empty before the first page.
         busy: whether a request for the next page is running.
         searching: whether a search for a boundary is running.
-        searched: value of `position` when the last search started.
+        searched: last listed key when the last search started; None before the first search and after a division.
     """
 
     position: Marker
@@ -79,7 +79,7 @@ class Range:
     characters: str = ""
     busy: bool = False
     searching: bool = False
-    searched: Marker | None = None
+    searched: str | None = None
 
     def contains(self, key: str) -> bool:
         """Return whether a key is in the range. The key must not be before `position`."""
@@ -234,9 +234,9 @@ class Ranges:
                 and self._undivided <= 0
                 and each.characters
                 and not each.searching
-                and each.searched != each.position
+                and each.searched != each.position.key
             ):
-                each.searching, each.searched = True, each.position
+                each.searching, each.searched = True, each.position.key
                 self._searches[self._start_search(each)] = each
         return bool(self._pages)
 

@@ -149,3 +149,9 @@ def _remedy(error: Exception, not_found: str) -> str:
 def error_code(error: ClientError) -> str:
     """Return the error code of an AWS response, such as `AccessDenied`."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_denied(error: OperatorError) -> bool:
+    """Return whether an error of `translated_errors` was caused by a request that AWS denied."""
+    cause = error.__cause__
+    return isinstance(cause, BotoCoreError | ClientError) and reason_for(cause) is Reason.DENIED

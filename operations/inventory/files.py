@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -159,6 +159,8 @@ class Inventory:
                 f"{CSV}."
             )
         names = _csv_fields(schema) if name == CSV else _parquet_fields(schema)
+        if repeated := _repeated(names):
+            raise OperatorError(f"{place} lists the field {repeated!r} several times. {AGAIN}.")
         known = {each.csv if name == CSV else each.parquet: each.name for each in COLUMNS}
         return cls(
             bucket=bucket,
@@ -174,6 +176,19 @@ class Inventory:
     def size(self) -> int:
         """Total size of all data files in bytes."""
         return sum(each.size for each in self.files)
+
+    @property
+    def configuration_id(self) -> str | None:
+        """ID of the inventory configuration; None if neither the data files' keys nor the manifest's path contain it.
+
+        S3 writes `PREFIX/SOURCE-BUCKET/ID/data/FILE` and `PREFIX/SOURCE-BUCKET/ID/TIME/manifest.json`.
+        """
+        paths = [each.key for each in self.files] or [self.place]
+        found = {tuple(each.split("/")[-4:-2]) for each in paths}
+        match [*found]:
+            case [(self.bucket, identifier)]:
+                return identifier
+        return None
 
     def check(self, bucket: str, *, versioned: bool) -> None:
         """Raise an OperatorError if the inventory is of another bucket, or lacks fields that the comparison requires.
@@ -254,6 +269,11 @@ def _data_files(values: Sequence[Any], place: str) -> tuple[InventoryFile, ...]:
                 files.append(InventoryFile(key=key, size=size, md5=md5.strip().lower()))
             case _:
                 raise OperatorError(f"{place} lists a file without a valid key, size or MD5checksum. {AGAIN}.")
-    if repeated := [name for name, number in Counter(each.name for each in files).items() if number > 1]:
-        raise OperatorError(f"{place} lists the file {repeated[0]!r} several times. {AGAIN}.")
+    if repeated := _repeated(each.name for each in files):
+        raise OperatorError(f"{place} lists the file {repeated!r} several times. {AGAIN}.")
     return tuple(files)
+
+
+def _repeated(names: Iterable[str]) -> str:
+    """Return the first name that occurs more than once; an empty string if all names differ."""
+    return next((name for name, number in Counter(names).items() if number > 1), "")

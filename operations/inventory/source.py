@@ -14,10 +14,11 @@ from operations.analytics.options import DEFAULT_MEMORY
 from operations.analytics.source import Source, disk_errors
 from operations.errors import OperatorError
 from operations.inventory.compare import Comparison, differing
+from operations.inventory.coverage import Configuration, Listed, look_up_listed, read_configuration
 from operations.inventory.files import Inventory, verify
 from operations.inventory.load import load
 from operations.inventory.places import Place, place
-from operations.inventory_settings import inventory_id
+from operations.inventory_settings import inventory_configuration, inventory_differences, inventory_id
 from operations.option_types import memory_size
 from operations.output import count, time_text
 
@@ -47,6 +48,9 @@ class Snapshots:
         rows: snapshot of the rows.
         engine: DuckDB engine for the comparison.
         notes: notes for the user, for example about an old inventory.
+        configuration: inventory configuration that has produced the inventory.
+        listed: result of looking up listed versions in the inventory.
+        differences: descriptions of differences between an existing bucket's configuration and that of the stack.
     """
 
     inventory: Inventory
@@ -54,6 +58,9 @@ class Snapshots:
     rows: Snapshot
     engine: Engine
     notes: list[str]
+    configuration: Configuration
+    listed: Listed
+    differences: list[str]
 
     @property
     def rows_time(self) -> datetime:
@@ -89,6 +96,9 @@ class Snapshots:
             "files": len(self.inventory.files),
             "rows_time": time_text(self.rows_time),
             "rows_source": self.rows.source,
+            "configuration": self.configuration.identifier if self.configuration.values is not None else None,
+            "looked_up": self.listed.versions,
+            "lacking": len(self.listed.missing),
         }
 
 
@@ -96,7 +106,7 @@ class Snapshotter:
     """Finds, downloads and loads the inventory and the rows that the options of `audit` select.
 
     Args:
-        options: parsed options `from_inventory`, `from_export` and `memory`.
+        options: parsed options `from_inventory`, `from_export`, `memory` and `prefix`.
         aws: client for the AWS calls.
         target: the deployed stack.
         expected: settings document of the stack; None if it does not exist.
@@ -117,20 +127,22 @@ class Snapshotter:
         self._path: str | bool = options.from_inventory
         self._export: str | None = options.from_export
         self._memory: str = options.memory or memory_size(DEFAULT_MEMORY)
+        self._prefix: str = options.prefix
         self._aws = aws
-        self._configuration = inventory_id(target)
+        self._target = target
         self._expected = expected
         self._cache = cache
         self._rows = Source(options, aws, target, expected, cache)
         self._now = now
 
     @contextmanager
-    def open(self, bucket: str, *, versioned: bool, progress: Progress) -> Iterator[Snapshots]:
+    def open(self, bucket: str, *, versioned: bool, key_filter: KeyFilter, progress: Progress) -> Iterator[Snapshots]:
         """Context manager that yields the inventory and the rows of a bucket, and deletes temporary files on exit.
 
         Args:
             bucket: name of the bucket.
             versioned: whether the bucket has versioning.
+            key_filter: filter of the keys that the stack indexes.
             progress: displays the progress of the steps.
 
         Raises:
@@ -143,13 +155,36 @@ class Snapshotter:
             f"using the inventory of {time_text(inventory.created)}: {count(len(inventory.files), 'file')}, "
             f"{count(inventory.size, 'byte')}"
         )
+        owner = self._target.account
+        prefixes = key_filter.prefixes(self._prefix)
+        found = read_configuration(self._aws, inventory, owner, prefixes=prefixes, versioned=versioned)
         read_rows = self._reader(inventory, progress)
         with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder / "spill") as engine:
             # A damaged inventory must be found before the export of the rows starts, because an export costs money.
-            path = self._load(where, inventory, engine, folder, progress)
+            path, empty = self._load(where, inventory, engine, folder, progress)
+            with progress.step("look up listed versions"):
+                listed = look_up_listed(self._aws, engine, path, inventory, prefixes=prefixes)
+            completeness = f"completeness of the inventory: {found.text()}; {listed.text()}"
+            progress.note(completeness)
+            if listed.missing:
+                progress.note(listed.example())
+            if found.values is None:
+                notes.append(f"note: {completeness}")
+            if empty:
+                notes.append(
+                    f"note: the inventory has {count(len(empty), 'data file')} without rows, such as {empty[0].name}"
+                )
             rows = read_rows(engine)
-            notes = [*notes, *self._notes(inventory, rows)]
-            yield Snapshots(inventory=inventory, path=path, rows=rows, engine=engine, notes=notes)
+            yield Snapshots(
+                inventory=inventory,
+                path=path,
+                rows=rows,
+                engine=engine,
+                notes=[*notes, *self._notes(inventory, rows)],
+                configuration=found,
+                listed=listed,
+                differences=self._differences(bucket, found),
+            )
 
     def _place(self, bucket: str) -> Place:
         if isinstance(self._path, str):
@@ -161,7 +196,21 @@ class Snapshotter:
                 "and run `pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
             )
         # Only inventories of the stack's own configuration are read. Other configurations may have filters.
-        return place(f"{location}/{bucket}/{self._configuration}", self._aws, bucket=bucket)
+        return place(f"{location}/{bucket}/{inventory_id(self._target)}", self._aws, bucket=bucket)
+
+    def _differences(self, bucket: str, found: Configuration) -> list[str]:
+        """Describe the differences between an existing bucket's inventory configuration and that of the stack.
+
+        The settings document does not contain the existing buckets with this configuration. Therefore, only an audit
+        from an inventory of the stack compares it. The live audit compares only the stack's own bucket.
+        """
+        if isinstance(self._path, str) or self._expected is None or bucket == self._expected.bucket:
+            return []
+        name = f"the inventory configuration {found.identifier!r} of the bucket {bucket!r}"
+        if found.values is None:
+            return [] if found.denied else [f"{name} does not exist, so S3 writes no further inventories"]
+        wanted = inventory_configuration(self._target, self._expected.inventory_location)
+        return [f"{name}: {each}" for each in inventory_differences(found.values, wanted)]
 
     def _reader(self, inventory: Inventory, progress: Progress) -> Callable[[Engine], Snapshot]:
         """Return a function that reads the rows. If this needs a new export of the table, print the price first."""
@@ -169,7 +218,10 @@ class Snapshotter:
             return lambda engine: self._rows.snapshot(engine, progress)
         return self._rows.at(inventory.created.replace(microsecond=0), progress)
 
-    def _load(self, where: Place, inventory: Inventory, engine: Engine, folder: Path, progress: Progress) -> Path:
+    def _load(
+        self, where: Place, inventory: Inventory, engine: Engine, folder: Path, progress: Progress
+    ) -> tuple[Path, list[Path]]:
+        """Fetch and load an inventory. Return the path of its Parquet file, and the data files without rows."""
         downloads, path = folder / "inventory", folder / "inventory.parquet"
         downloads.mkdir()
         with disk_errors(folder):
@@ -178,10 +230,10 @@ class Snapshotter:
             with progress.step("verify checksums", inventory.size) as advance:
                 verify(list(zip(inventory.files, paths, strict=True)), advance)
         with progress.step("read the inventory"):
-            load(inventory, paths, engine, path)
+            _, empty = load(inventory, paths, engine, path)
         for each in downloads.iterdir():
             each.unlink()
-        return path
+        return path, empty
 
     def _notes(self, inventory: Inventory, rows: Snapshot) -> list[str]:
         """Return notes for the user about an old inventory, and about rows whose time differs from the inventory's."""

@@ -106,14 +106,17 @@ class BucketAudit:
         Raises:
             OperatorError: the inventory or the rows cannot be read, or an AWS call failed.
         """
-        with snapshotter.open(self.name, versioned=self._versioned, progress=progress) as snapshots:
+        opened = snapshotter.open(self.name, versioned=self._versioned, key_filter=self._key_filter, progress=progress)
+        with opened as snapshots:
             with progress.step("compare inventory with rows"):
                 comparison = snapshots.compare(prefix=self._prefix, key_filter=self._key_filter)
             self.notes += [*snapshots.notes, *comparison.notes()]
             self.inventory = {**snapshots.document(), "too_young": comparison.too_young}
             progress.note(f"confirming {count(comparison.differing, 'possible difference')}")
             self.audit.confirm(comparison, progress)
-        if number := self.audit.report.unlisted:
+        for difference in snapshots.differences:
+            self._settings.add("inventory", difference, f"run: tapstack adopt {self.name} --inventory")
+        if number := max(self.audit.report.unlisted, len(snapshots.listed.missing)):
             problem = (
                 f"the inventory lacks {count(number, 'version')} that existed 48 hours before its creation, so other "
             )

@@ -79,13 +79,15 @@ class Snapshots:
         self._begin = self.bucket.now
         for _ in range(self.rng.choice([0, 1, 2, 3, 5, 8])):
             self._damage(self.rng.choice(DAMAGES))
-        settled = self._begin + timedelta(hours=6)
+        settled = self._begin + timedelta(hours=self.rng.choice([6, 6, 300]))
         self.created = settled + UNRELIABLE
         self.exported = self.rng.choice(
             [
                 self.created,
                 self.created,
                 self.created + timedelta(hours=self.rng.uniform(0, 36)),
+                self.created + timedelta(minutes=self.rng.uniform(-9, 9)),
+                self.created + timedelta(days=self.rng.uniform(1, 20)),
                 settled + timedelta(hours=self.rng.uniform(0, 48)),
                 self._begin + timedelta(hours=self.rng.uniform(0, 6)),
             ]
@@ -208,7 +210,9 @@ class Snapshots:
                 self.bucket.listing[version.key].remove(version)
             case "unknown version":
                 rows[address[0], "v0"] = {**deepcopy(rows[address]), "version_id": {"S": "v0"}}
-                self.uncertain |= {(version.key, "v0")} if late else set()
+                # If the original row has a wrong time, the copied row has the same wrong time.
+                uncertain = late or (version.key, version.version_id) in self.uncertain
+                self.uncertain |= {(version.key, "v0")} if uncertain else set()
             case "transition" if not version.marker:
                 version.storage_class = self.rng.choice(LATER_CLASSES)
             case "uploaded_at":

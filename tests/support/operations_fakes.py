@@ -219,6 +219,7 @@ class FakeAws(Aws):
         super().__init__(lambda _: None)
         self.listed = list(versions)
         self.inventory: Mapping[str, Any] | None = None
+        self.inventories_elsewhere: dict[str, Mapping[str, Any]] = {}
         self.listed_elsewhere: dict[str, list[Version]] = {}
         self.bridged = True
         self.versioning_elsewhere: dict[str, str | None] = {}
@@ -351,8 +352,8 @@ class FakeAws(Aws):
         return self.versioning_status if bucket == BUCKET else self.versioning_elsewhere[bucket]
 
     def inventory_configuration(self, bucket: str, owner: str, identifier: str) -> Mapping[str, Any] | None:
-        assert (bucket, owner, identifier) == (BUCKET, "123456789012", "indexer")
-        return self.inventory
+        assert (owner, identifier) == ("123456789012", "indexer")
+        return self.inventory if bucket == BUCKET else self.inventories_elsewhere.get(bucket)
 
     def rule(self, name: str) -> Mapping[str, Any] | None:
         return self.event_rules.get(name)

@@ -17,7 +17,9 @@ LOGS, EXPORTS = (
 )
 MANIFEST = f"{LOGS}/inventory/tapstack-dev-uploads/tapstack-dev/2026-11-28T01-00Z/manifest.json"
 PREFIX = {"s3:prefix": "inventory/tapstack-dev-uploads/"}
+SOURCE = "arn:aws:s3:::SOURCE-BUCKET"
 ALLOWED = [
+    Request(action="s3:GetInventoryConfiguration", resource=SOURCE),
     Request(action="s3:ListBucket", resource=LOGS, context=PREFIX),
     Request(action="s3:GetObject", resource=MANIFEST),
     Request(action="dynamodb:DescribeContinuousBackups", resource=TABLE),
@@ -31,6 +33,8 @@ ALLOWED = [
     Request(action="s3:GetObject", resource=EXPORTS),
 ]
 DENIED = [
+    Request(action="s3:PutInventoryConfiguration", resource=SOURCE),
+    Request(action="s3:GetInventoryConfiguration", resource=LOGS),
     Request(action="s3:ListBucket", resource=LOGS, context={"s3:prefix": "access-logs/"}),
     Request(action="s3:ListBucket", resource="arn:aws:s3:::EXPORT-BUCKET", context=PREFIX),
     Request(action="s3:GetObject", resource=f"{LOGS}/access-logs/2026-11-28"),

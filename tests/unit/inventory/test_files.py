@@ -288,6 +288,7 @@ DAMAGES: list[tuple[str, Damage, str, str]] = [
     ),
     (PARQUET, lambda each: each.change(fileFormat="ORC"), LIST, "the format ORC, which this tool cannot read.* choose"),
     (PARQUET, lambda each: each.change(fileFormat="Avro"), LIST, "an inventory in the unknown format 'Avro'"),
+    (CSV, lambda each: each.change(fileSchema=", ".join([*FIELDS, "Size"])), LIST, "lists the field 'Size' several"),
     (
         PARQUET,
         lambda each: each.change(fileSchema="message s3.inventory { required binary bucket (STRING); }"),

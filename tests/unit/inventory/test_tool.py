@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,7 +21,10 @@ from tests.support.export_fakes import EXPORT_BUCKET, ExportingAws
 from tests.support.export_folder import TABLE_ARN, typed, write_export
 from tests.support.inventory_folder import CREATED, FIELDS, LOG_BUCKET, WrittenInventory, write_inventory
 from tests.support.nonempty import nonempty
-from tests.support.operations_fakes import START, TARGET, marker, row, version
+from tests.support.operations_fakes import START, TARGET, key_filter, marker, notification, row, version
+
+if TYPE_CHECKING:
+    from operations.listing import Version
 
 pytestmark = pytest.mark.slow
 
@@ -115,8 +118,15 @@ def test_audit_from_an_inventory_reports_the_same_findings_as_an_audit_by_listin
         "files": 2,
         "rows_time": "2026-02-05T01:00:00Z",
         "rows_source": str(audit.export),
+        "configuration": "indexer",
+        "looked_up": 7,
+        "lacking": 0,
         "too_young": 0,
     }
+    assert (
+        "completeness of the inventory: its configuration 'indexer' has no filter; 7 of 7 listed versions are in the "
+        "inventory\n"
+    ) in audit.errors
 
 
 @pytest.mark.parametrize(("arguments", "limit"), [([], "800000000B"), (["--memory=2GB"], "1800000000B")])
@@ -171,6 +181,80 @@ def test_inventory_that_lacks_old_versions_causes_a_finding(audit: Audits) -> No
     assert found(document) == DIFFERENCES
     part = audit.json(f"--from-inventory={inventory.root}", f"--from-export={audit.export}", "--prefix=wrong")
     assert part["settings"] == []
+
+
+def test_inventory_whose_filter_excludes_compared_keys_is_refused_before_the_export_starts(audit: Audits) -> None:
+    audit.aws.inventory = {**inventory_configuration(TARGET, LOCATION), "Filter": {"Prefix": "wrong"}}
+    assert audit("--from-inventory") == 2
+    assert "has a filter, so s3://log-bucket/inventory/uploads/indexer/2026-02-05T01-00Z/manifest.json" in audit.errors
+    assert not audit.aws.started
+    assert audit.json("--from-inventory", "--prefix=wrong.")["versions"] == 1
+
+
+def test_inventory_filter_that_includes_all_keys_of_the_notification_is_accepted(audit: Audits) -> None:
+    audit.settings["prefix"] = "wrong"
+    audit.aws.rules = [notification(Filter=key_filter(Prefix="wrong"))]
+    audit.aws.inventory = {**inventory_configuration(TARGET, LOCATION), "Filter": {"Prefix": "wron"}}
+    document = audit.json("--from-inventory")
+    assert (document["inventory"]["looked_up"], document["versions"], found(document)) == (1, 1, DIFFERENCES[-1:])
+
+
+@pytest.mark.parametrize("rest", [VERSIONS[:2], VERSIONS[2:]])
+def test_inventory_that_lacks_old_versions_without_rows_causes_a_finding_without_a_configuration(
+    audit: Audits, rest: list[Version]
+) -> None:
+    audit.aws.inventory = None
+    without_rows = [each for each in VERSIONS if each not in rest]
+    audit.aws.rows = [row(each, **(EXTENSION if each.marker else OBJECT)) for each in rest]
+    inventory = write_inventory(audit.folder / "part", rest)
+    export = write_export(
+        audit.folder / "part", [typed(each) for each in audit.aws.rows], exportTime=f"{CREATED:%Y-%m-%dT%H:%M:%SZ}"
+    )
+    document = audit.json(f"--from-inventory={inventory.root}", f"--from-export={export}")
+    problems = [each["problem"] for each in document["settings"] if "lacks" in each["problem"]]
+    assert problems[0].startswith(f"the inventory lacks {len(without_rows)} versions that existed 48 hours before its")
+    assert {name: document["inventory"][name] for name in ("configuration", "looked_up", "lacking")} == {
+        "configuration": None,
+        "looked_up": 7,
+        "lacking": len(without_rows),
+    }
+    reason = "its configuration was not read, because the bucket has no configuration 'indexer'"
+    note = f"note: completeness of the inventory: {reason}; {len(rest)} of 7 listed versions are in the inventory"
+    assert note in document["notes"]
+    assert f"the inventory lacks {without_rows[0].key}  {without_rows[0].version_id}\n" in audit.errors
+
+
+def test_audit_prints_a_note_about_an_inventory_data_file_without_rows(audit: Audits) -> None:
+    inventory = write_inventory(audit.folder / "parts", VERSIONS, parts=len(VERSIONS) + 1)
+    document = audit.json(f"--from-inventory={inventory.root}", f"--from-export={audit.export}")
+    name = inventory.data[-1].name
+    assert f"note: the inventory has 1 data file without rows, such as {name}" in document["notes"]
+
+
+@pytest.mark.parametrize(
+    ("configuration", "problem"),
+    [
+        (None, "of the bucket 'reports' does not exist, so S3 writes no further inventories"),
+        ({"IsEnabled": False}, "of the bucket 'reports': IsEnabled: the value is False, but the stack's value is True"),
+        ({}, ""),
+    ],
+)
+def test_inventory_configuration_of_an_existing_bucket_is_compared_only_for_an_inventory_of_the_stack(
+    audit: Audits, configuration: dict[str, Any] | None, problem: str
+) -> None:
+    bucket = {"name": "reports", "versioned": True, "prefixes": [], "rule": "tapstack-dev-reports"}
+    audit.aws.index_bucket(bucket, VERSIONS[:2])
+    if configuration is not None:
+        stack = inventory_configuration(TARGET, LOCATION)
+        audit.aws.inventories_elsewhere["reports"] = {**stack, **configuration}
+    written = write_inventory(audit.folder / "s3" / LOG_BUCKET, VERSIONS[:2], bucket="reports")
+    document = audit.json("--bucket=reports", "--from-inventory")
+    assert [each["problem"].partition(" 'indexer' ")[2] for each in document["settings"]] == [problem] * bool(problem)
+    assert [each["remedy"] for each in document["settings"]] == ["run: tapstack adopt reports --inventory"] * bool(
+        problem
+    )
+    document = audit.json("--bucket=reports", f"--from-inventory={written.folder}", f"--from-export={audit.export}")
+    assert document["settings"] == []
 
 
 def test_inventory_that_lacks_versions_of_its_last_48_hours_causes_no_finding(audit: Audits) -> None:

@@ -58,3 +58,21 @@ def test_key_filter_matches_the_notification_rules_for_the_indexer(
     assert [key for key in inside if key not in key_filter] == []
     assert [key for key in outside if key in key_filter] == []
     assert (key_filter.rules is None) == (inside == ["anything"])
+
+
+@pytest.mark.parametrize(
+    ("rules", "prefix", "expected"),
+    [
+        (None, "", [""]),
+        (None, "a/", ["a/"]),
+        ((("", ""),), "a/", ["a/"]),
+        ((("a/", ".txt"), ("b/", "")), "", ["a/", "b/"]),
+        ((("a/", ".txt"), ("a/", ".csv"), ("a/b", "")), "", ["a/"]),
+        ((("a/", ""), ("b/", "")), "a/1", ["a/1"]),
+        ((("a/", ""), ("b/", "")), "c", []),
+    ],
+)
+def test_prefixes_of_a_key_filter_cover_all_matching_keys_that_begin_with_the_prefix(
+    rules: tuple[tuple[str, str], ...] | None, prefix: str, expected: list[str]
+) -> None:
+    assert KeyFilter(rules).prefixes(prefix) == expected

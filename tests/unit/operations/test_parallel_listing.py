@@ -71,6 +71,12 @@ def test_parallel_listing_returns_all_versions_of_a_key_consecutively() -> None:
     assert len(listed) == 7 * len(keys)
 
 
+def test_parallel_listing_searches_a_boundary_once_while_the_pages_contain_versions_of_one_key() -> None:
+    bucket = VersionedBucket(versions_of("a/one", 1000))
+    assert len(list(list_in_parallel(bucket.page, workers=8, page=10))) == 1000
+    assert len([limit for _, limit in bucket.requests if limit == 1]) <= len("a/one")
+
+
 def test_parallel_listing_requests_at_most_one_page_per_worker_in_advance() -> None:
     bucket = bucket_of(*NUMBERED)
     listed = list_in_parallel(bucket.page, workers=4, page=10)
