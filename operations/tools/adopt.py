@@ -45,8 +45,8 @@ INVENTORY_OFF = (
     "Run: pulumi config set inventory true && pulumi up"
 )
 INVENTORY_COST = (
-    f"cost: S3 Inventory charges ${prices.INVENTORY_LISTED.dollars} per million object versions that an inventory "
-    f"lists, each day ({prices.INVENTORY_LISTED.source})"
+    f"cost: each day, S3 Inventory charges ${prices.INVENTORY_LISTED.dollars} per million object versions in the "
+    f"inventory ({prices.INVENTORY_LISTED.source})"
 )
 INVENTORY_DELAY = "S3 writes the first inventory up to 48 hours after the configuration was added, and then daily"
 INVENTORY_DENIED = (
