@@ -532,7 +532,7 @@ def test_audit_counts_rows_without_content_in_a_note_and_not_as_a_difference(run
     assert (run("audit"), len(run.lines)) == (0, 1)
 
 
-def test_audit_reports_a_row_with_the_content_of_other_bytes_and_its_remedy(run: Command) -> None:
+def test_audit_reports_a_row_with_outdated_content_and_prints_the_remedy(run: Command) -> None:
     run.aws.rows[0]["content_of"] = "earlier"
     assert run("audit", "--repair") == 1
     assert run.lines[:3] == [
