@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 COST = (
     f"cost: EventBridge charges ${prices.EVENTS.dollars:.2f} per million events, for all events of the bucket "
     f"({prices.EVENTS.source}); `tapstack cost` calculates the cost of the rows. Other rules of the default event bus "
-    "that match events of S3 also receive those of this bucket"
+    "that match events of S3 also receive the events of this bucket"
 )
-DELAY = "EventBridge delivers events about five minutes after it was switched on: run backfill after that"
+DELAY = "the first events arrive about five minutes after EventBridge was switched on: run backfill after this time"
 OLD_CLI = (
     "before you use this command, check that your AWS CLI supports {}: otherwise, the command deletes this notification"
 )
@@ -134,7 +134,7 @@ class AdoptTool:
             return f"adopt: EventBridge was switched on for {bucket}; {unchanged}"
         if report.event_bridge:
             return f"adopt: EventBridge is on for {bucket}, so no change of the bucket is necessary"
-        change = f"adopt: one change of {bucket} is necessary: EventBridge on"
+        change = f"adopt: one change of {bucket} is necessary: switch EventBridge on"
         return f"{change}; {unchanged}; dry run: --apply makes the change"
 
     def document(self) -> dict[str, Any]:

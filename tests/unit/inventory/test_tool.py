@@ -177,7 +177,7 @@ def test_inventory_that_lacks_old_versions_causes_a_finding(audit: Audits) -> No
     document = audit.json(f"--from-inventory={inventory.root}", f"--from-export={audit.export}")
     [finding] = document["settings"]
     assert (finding["setting"], finding["runbook"]) == ("inventory", "docs/runbook.md#inventory-changed")
-    assert finding["problem"].startswith("the inventory lacks 2 versions that existed 48 hours before its creation, so")
+    assert finding["problem"].startswith("the inventory lacks 2 versions that existed 48 hours before its creation. If")
     assert found(document) == DIFFERENCES
     part = audit.json(f"--from-inventory={inventory.root}", f"--from-export={audit.export}", "--prefix=wrong")
     assert part["settings"] == []
