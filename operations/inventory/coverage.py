@@ -19,7 +19,7 @@ from operations.analytics.engine import literal, parquet, translated_errors
 from operations.aws.errors import is_denied
 from operations.errors import OperatorError
 from operations.inventory.compare import UNSETTLED
-from operations.output import count, visible
+from operations.output import count, quoted, visible
 from operations.pool import map_in_order
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def read_configuration(
     if not all(each.startswith(found.filter) for each in prefixes):
         raise OperatorError(
             f"{name} has a filter, so {inventory.place} has only keys with the prefix {found.filter!r}: compare "
-            f"these keys with --prefix {found.filter}, or remove the filter and use the next inventory, or run audit "
-            "without --from-inventory."
+            f"these keys with --prefix {quoted(found.filter)}, or remove the filter and use the next inventory, or run "
+            "audit without --from-inventory."
         )
     if versioned and values.get("IncludedObjectVersions") == "Current":
         raise OperatorError(

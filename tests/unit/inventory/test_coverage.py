@@ -80,6 +80,13 @@ def test_inventory_filter_is_refused_unless_it_includes_all_prefixes_of_the_audi
     )
 
 
+def test_filter_of_an_inventory_is_quoted_for_a_shell_in_the_remedy() -> None:
+    aws = ConfiguredAws({"IncludedObjectVersions": "All", "Filter": {"Prefix": "a b/$(x)\x1b"}})
+    with pytest.raises(OperatorError) as error:
+        read(aws)
+    assert "compare these keys with --prefix $'a b/$(x)\\x1b', or remove" in str(error.value)
+
+
 def test_inventory_configuration_with_current_versions_is_refused_if_the_bucket_has_versioning() -> None:
     aws = ConfiguredAws({"IncludedObjectVersions": "Current"})
     with pytest.raises(OperatorError, match="'indexer' of the bucket 'uploads' includes only current versions, but"):
