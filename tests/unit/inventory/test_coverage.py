@@ -161,11 +161,13 @@ def test_listed_pages_detect_missing_earlier_versions_and_delete_markers(engine:
     assert found.example() == "the inventory lacks a/000  v0"
 
 
-def test_recent_versions_and_multipart_uploads_are_not_looked_up(engine: Engine, tmp_path: Path) -> None:
-    young = version("0", seconds=LAST_SETTLED_SECOND + 1)
-    multipart = version("1", etag="e-3")
-    assert look_up(engine, tmp_path, [young, multipart, *BUCKET], BUCKET).missing == ()
-    old = version("0", seconds=LAST_SETTLED_SECOND)
+@pytest.mark.parametrize(("etag", "latest"), [("e", LAST_SETTLED_SECOND), ("e-3", LAST_SETTLED_SECOND - 7 * 86_400)])
+def test_recent_versions_and_multipart_uploads_of_the_week_before_are_not_looked_up(
+    engine: Engine, tmp_path: Path, etag: str, latest: int
+) -> None:
+    young = version("0", etag=etag, seconds=latest + 1)
+    assert look_up(engine, tmp_path, [young, *BUCKET], BUCKET).missing == ()
+    old = version("0", etag=etag, seconds=latest)
     assert look_up(engine, tmp_path, [old, *BUCKET], BUCKET).missing == (old,)
 
 

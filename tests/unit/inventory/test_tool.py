@@ -271,7 +271,7 @@ def test_inventory_that_lacks_versions_of_its_last_48_hours_causes_no_finding(au
 
 
 def test_old_version_with_a_row_that_the_inventory_lacks_causes_a_finding_if_it_is_not_looked_up(audit: Audits) -> None:
-    upload = version("multipart.txt", etag="e-3")
+    upload = version("multipart.txt", etag="e-3", seconds=int((CREATED - timedelta(days=5) - START).total_seconds()))
     audit.aws.listed = [*VERSIONS, upload]
     rows = [typed(each) for each in [*ROWS, row(upload, **OBJECT)]]
     export = write_export(audit.folder / "part", rows, exportTime=f"{CREATED:%Y-%m-%dT%H:%M:%S.000Z}")
