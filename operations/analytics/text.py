@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
 from operations.analytics.cells import cell, dollars, size
+from operations.analytics.sections import ColumnKind
 from operations.output import count
 from operations.planning.prices import REGION
 
 if TYPE_CHECKING:
     from operations.analytics.report import Report, Table
+    from operations.analytics.sections import Heading
 
 MIN_WIDTH = 60
 """Minimum width of a table in characters. A narrower terminal wraps the lines."""
@@ -35,7 +38,7 @@ def lines(report: Report, *, width: int) -> list[str]:
     found = ["TapStack report", *facts(report), "", *TERMS]
     for table in report.tables:
         if table.rows:
-            found += ["", table.section.title.upper(), *_grid(table, max(width, MIN_WIDTH))]
+            found += ["", table.section.title.upper(), *_table_lines(table, max(width, MIN_WIDTH))]
         if table.more:
             found.append(f"  further rows: {table.more:,}")
     empty = [table.section.title.lower() for table in report.tables if not table.rows]
@@ -66,17 +69,26 @@ def facts(report: Report) -> list[str]:
     return found
 
 
-def _grid(table: Table, width: int) -> list[str]:
+def _table_lines(table: Table, width: int) -> list[str]:
+    """Return the lines of a table. If all rows have the same bucket, its name is printed once, above the table."""
+    headings, buckets = table.section.headings, {row.get("bucket") for row in table.rows}
+    if len(buckets) != 1 or not any(heading.name == "bucket" for heading in headings):
+        return _grid(headings, table.rows, width)
+    name = cell(buckets.pop(), ColumnKind.TEXT)
+    return [f"bucket {name}", *_grid([each for each in headings if each.name != "bucket"], table.rows, width)]
+
+
+def _grid(headings: Sequence[Heading], rows: Iterable[Mapping[str, Any]], width: int) -> list[str]:
     grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in table.section.headings:
+    for heading in headings:
         grid.add_column(
             Text(heading.title),
             justify="right" if heading.kind.is_number else "left",
             overflow="fold",
-            no_wrap=heading.kind.is_number,
+            no_wrap=heading.kind is not ColumnKind.TEXT,  # A number or a time in two lines would be misread.
         )
-    for row in table.rows:
-        grid.add_row(*(Text(cell(row[heading.name], heading.kind)) for heading in table.section.headings))
+    for row in rows:
+        grid.add_row(*(Text(cell(row[heading.name], heading.kind)) for heading in headings))
     # Rich calculates the display width of wide characters. This console writes no colors and no control characters.
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as captured:

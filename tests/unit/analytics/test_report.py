@@ -157,6 +157,52 @@ def test_terminal_report_prints_the_number_of_omitted_rows_of_a_table(run: Run) 
     assert largest[-1] == f"  further rows: {len(ATTACK_KEYS) - 2}"
 
 
+LONG_KEY = f"invoices/2026/{'measurement-' * 15}.csv"
+
+
+def long_key_report(run: Run, folder: Path, *buckets: str) -> list[str]:
+    """Return the lines of a text report about one object with a long key in each bucket."""
+    rows = []
+    for name in buckets:
+        bucket = GeneratedBucket(name)
+        bucket.upload(LONG_KEY, size=5_000, content_type="text/csv")
+        rows += bucket.items
+    _, output, _ = run(export=write_export(folder, rows))
+    return output.splitlines()
+
+
+def test_text_report_in_a_pipe_has_each_row_in_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = long_key_report(run, tmp_path, "uploads")
+    assert lines[lines.index("LARGEST OBJECTS") + 3].startswith(f"{LONG_KEY}  4.88 KiB  text/csv  ")
+
+
+def test_text_report_prints_the_bucket_once_if_all_rows_of_a_table_have_the_same_bucket(
+    run: Run, tmp_path: Path
+) -> None:
+    name = "tapstack-prod-uploads-123456789012-us-east-1"
+    lines = long_key_report(run, tmp_path, name)
+    place = lines.index("LARGEST OBJECTS")
+    assert lines[place + 1] == f"bucket {name}"
+    assert lines[place + 2].split()[:2] == ["Key", "Size"]
+
+
+def test_text_report_has_a_column_for_the_bucket_if_a_table_has_several_buckets(run: Run, tmp_path: Path) -> None:
+    lines = long_key_report(run, tmp_path, "uploads", "reports")
+    assert lines[lines.index("LARGEST OBJECTS") + 1].split()[:3] == ["Bucket", "Key", "Size"]
+
+
+def test_text_report_on_a_narrow_terminal_does_not_divide_times(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = long_key_report(run, tmp_path, f"uploads-{'a' * 40}", f"uploads-{'b' * 40}")
+    row = lines[lines.index("LARGEST OBJECTS") + 2]
+    assert re.search(r" 4.88 KiB .* \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", row)
+
+
 @pytest.mark.parametrize("rows", [0, 1])
 def test_html_report_of_a_table_with_no_row_or_one_row_is_complete(run: Run, tmp_path: Path, rows: int) -> None:
     bucket = GeneratedBucket("uploads")
