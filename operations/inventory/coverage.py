@@ -15,7 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from operations.analytics.engine import literal, parquet, translated_errors
+from operations.analytics.engine import literal, parquet
+from operations.analytics.engine_errors import translated_errors
 from operations.aws.errors import is_denied
 from operations.errors import OperatorError
 from operations.inventory.compare import UNSETTLED
