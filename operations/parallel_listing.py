@@ -4,8 +4,9 @@ At first, a listing is one range of keys. After some pages, while there are fewe
 searches for a boundary: a key that divides the unlisted keys of a range into two parts. This method is called work
 stealing. Google's Dataflux client (https://github.com/googleapis/google-cloud-go/tree/main/storage/dataflux) uses it
 too, but calculates boundaries only from the characters of keys. This module also requests one key after a possible
-boundary, which proves that the second part contains keys. A search first finds the shortest prefix of the current key
-that not all unlisted keys share, and then tries a character after this prefix.
+boundary, which proves that the second part contains keys. A search has two steps. First, it finds the shortest prefix
+of the current key that some unlisted keys do not have. Then it replaces the last character of this prefix with greater
+characters.
 
 A range contains the keys after its start, up to and including its last key. A boundary is the last key of one range and
 the start of the next. Therefore, each key belongs to exactly one range, even if keys are added or deleted during the
@@ -119,7 +120,7 @@ class BoundarySearch:
         self._shortest = len(prefix)
 
     def find(self, current: str, last: str | None, characters: str) -> str | None:
-        """Find a boundary after the key `current` and before some other key of the range. Return None if there is none.
+        """Return a boundary after the key `current` and before at least one key of the range, or None if there is none.
 
         Args:
             current: a listed key.
@@ -134,7 +135,8 @@ class BoundarySearch:
             return bool(found) and (last is None or found[0].key <= last)
 
         # The boundary of a prefix follows all keys with the prefix, so a longer prefix has an earlier boundary. If keys
-        # follow the boundary of a prefix, they also follow that of a longer one. This permits a binary search.
+        # follow the boundary of a prefix, these keys also follow the boundary of a longer prefix. Therefore, a binary
+        # search finds the shortest prefix whose boundary has keys after it.
         low, high = self._shortest, len(current)
         while low < high:
             middle = (low + high) // 2

@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 QUERIES_AT_ONCE = 4
 """Maximum number of queries that the tool runs at the same time. Athena's default limit is at least 20 per account."""
 DELAYS = (0.25, 0.5, 1.0, 2.0)
-"""Seconds to wait between the requests for the state of a query. After the last value, the last value is repeated."""
+"""Seconds to wait between the requests for the state of a query. The last value is repeated."""
 PRICE_DIGITS = 5
 """Number of decimal places in printed prices. The cheapest query in Athena costs $0.00005."""
 REMEDIES = (
@@ -54,7 +54,7 @@ REMEDIES = (
         "Use credentials with the permissions for Athena in docs/security.md",
     ),
 )
-"""Pairs of texts in Athena's error messages (in lower case) and the remedy to print. The first match is used."""
+"""Substrings of Athena's error messages in lower case, and the remedy to print. The first match is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +218,7 @@ class Athena:
                 raise
 
     def costs(self) -> str:
-        """Return a text with the number of bytes that all queries have scanned, and with their price."""
+        """Return a message with the number of bytes that all queries have scanned, and with the price."""
         price = f"${self.price:,.{PRICE_DIGITS}f}"
         return f"Athena scanned {self.bytes_scanned:,} bytes, which costs about {price} in us-east-1"
 
@@ -287,13 +287,13 @@ def _message(state: AthenaQuery) -> str:
 
 
 def _value(text: str | None, kind: str) -> Any:  # noqa: ANN401  a column may have any type
-    """Convert a value in a query result from Athena's text to a Python value of the column's type."""
+    """Convert a string in a query result of Athena to a Python value of the column's type."""
     if text is None:
         return None
     convert = CONVERSIONS.get(kind, str)
     try:
         return convert(text)
-    except ValueError:  # Python has no dates after the year 9999. A later date remains a text.
+    except ValueError:  # Python supports no dates after the year 9999, so a later date remains a string.
         return text
 
 
@@ -305,4 +305,4 @@ CONVERSIONS: Mapping[str, Callable[[str], Any]] = {
     "date": date.fromisoformat,
     "timestamp": datetime.fromisoformat,
 }
-"""Maps names of Athena's types to functions that convert a text. Values of other types, such as maps, remain texts."""
+"""Maps names of Athena's types to functions that convert a string. Values of other types remain strings."""

@@ -59,10 +59,10 @@ def view() -> str:
 
 
 def _query(sql: str) -> exp.Query:
-    """Parse an SQL text. Raise an OperatorError unless it is one SELECT statement that writes nothing."""
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # sqlglot's warnings would repeat the tool's error message
+    """Parse an SQL string. Raise an OperatorError unless it is one SELECT statement that writes nothing."""
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # The warnings would repeat the tool's error message.
     parsed = sqlglot.parse(sql, read=DUCKDB)
-    # A comment after a semicolon is a statement for sqlglot.
+    # sqlglot parses a comment after a semicolon as a statement.
     statements = [each for each in parsed if not isinstance(each, exp.Semicolon | None)]
     if len(statements) != 1:
         raise OperatorError(f"the SQL text has {len(statements)} statements: give exactly one SELECT statement")

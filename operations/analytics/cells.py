@@ -1,4 +1,4 @@
-"""Converts values of the report, such as sizes and durations, to texts for readers."""
+"""Formats values of the report, such as sizes and durations, for readers."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SIZE_CLASSES = {
     KIB**3: "1 GiB to 5 GiB",
     5 * KIB**3 + 1: "more than 5 GiB",
 }
-"""Maps the smallest size in bytes of each size class to the title. A size of 5 GiB belongs to the class up to 5 GiB."""
+"""Maps the smallest size in bytes of each size class to its title. A size of 5 GiB is in the class "1 GiB to 5 GiB"."""
 
 
 def cell(value: Any, kind: ColumnKind) -> str:  # noqa: ANN401  a column may have any type
-    """Return a value of the report as text. Unprintable characters in object keys and other user texts are escaped.
+    """Return a value of the report as text. Unprintable characters in object keys and other strings are escaped.
 
     Args:
         value: a value in the result of a query; None for a missing value.

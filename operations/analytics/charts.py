@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WIDTH, BAR_HEIGHT, COLUMNS_HEIGHT, MARGINS = 340, 26, 220, 62
 """Dimensions of a chart in SVG units. On a phone, which is about 360 pixels wide, a unit is about one pixel."""
 BARS, LABEL, TICKS, LABELS = 8, 15, 3, 4
-"""Maximum numbers of: bars in a chart, characters in a bar's label, axis ticks above 0, and dates below a chart."""
+"""Maximum number of bars in a chart, of characters in a bar's label, of axis ticks above 0, and of dates on an axis."""
 CHARTS = {
     "uploads_by_day": ("upload_day", "versions", "Uploaded versions by day"),
     "uploads_by_month": ("upload_month", "bytes", "Uploaded bytes by month"),
@@ -42,7 +42,7 @@ def chart(table: Table) -> str:
     The element is hidden from screen readers, because the report's table contains the same values.
 
     Args:
-        table: a table of the report for which `title` returns a title.
+        table: a table of the report that has rows and an entry in `CHARTS`.
     """
     columns = {each.name: each for each in table.section.headings}
     label, value = (columns[name] for name in CHARTS[table.section.query][:2])
@@ -52,7 +52,7 @@ def chart(table: Table) -> str:
 
 
 def _columns(rows: Sequence[dict[str, Any]], label: Heading, value: Heading) -> str:
-    """Draw one vertical column for each of the last days or months, also for days or months without uploads."""
+    """Draw a column chart of the last days or months, including those without uploads."""
     values = {row[label.name]: row[value.name] for row in rows}
     periods = last_days(max(values)) if label.kind is ColumnKind.DAY else last_months(max(values))
     drawn = [each for each in periods if each >= min(values)]
@@ -70,7 +70,8 @@ def _columns(rows: Sequence[dict[str, Any]], label: Heading, value: Heading) -> 
 def _bars(rows: Sequence[dict[str, Any]], label: Heading, value: Heading) -> str:
     """Draw one horizontal bar for each row of a table."""
     figure = leather.Chart()
-    # Leather, the chart library, draws bars with equal labels at the same position, so the labels are numbers at first.
+    # Leather, the chart library, draws bars with equal labels at the same position. Therefore, each bar gets a unique
+    # number as its label, and the axis replaces the number by the text.
     texts = {str(place): shortened(cell(row[label.name], label.kind)) for place, row in enumerate(rows)}
     figure.add_bars([(row[value.name], str(place)) for place, row in enumerate(rows)])
     width = max(map(len, texts.values()))
@@ -110,7 +111,7 @@ def last_months(last: date) -> list[date]:
 
 
 def shortened(text: str) -> str:
-    """Shorten a long text to its last characters, because media types and paths often differ only at their ends."""
+    """Shorten a long string to its last characters, because media types and paths often differ only at their ends."""
     return text if len(text) <= LABEL else "…" + text[1 - LABEL :]
 
 

@@ -17,8 +17,8 @@ NEWEST_FIRST = (
 )
 """SQL sort order that returns the newest version of an object first.
 
-The order uses whole seconds, because `uploaded_at` has milliseconds only for delete markers. S3 compares sequencers as
-texts that are padded with zeros on the right.
+The order uses whole seconds, because `uploaded_at` has milliseconds only for delete markers. Sequencers are
+compared as strings that are padded with zeros on the right, as the Amazon S3 User Guide specifies.
 """
 
 

@@ -57,7 +57,7 @@ class Engine:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "temp_directory": str(spill),
-            # To keep the order of rows in files, DuckDB needs memory. Queries sort their results instead.
+            # DuckDB needs more memory to keep the order of rows in files. Queries sort their results instead.
             "preserve_insertion_order": "false",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
@@ -65,7 +65,7 @@ class Engine:
         }
         with translated_errors():
             self.connection = duckdb.connect(":memory:", config=config)
-            # Rows contain times in UTC. The setting applies to now() and to casts.
+            # Rows contain times in UTC. Without this setting, now() and casts use the local time zone.
             self.connection.execute("SET TimeZone = 'UTC'")
             sql = "SELECT current_setting('threads'), parse_formatted_bytes(current_setting('memory_limit'))"
             [(cores, limit)] = self.connection.execute(sql).fetchall()
@@ -102,7 +102,7 @@ class Engine:
             statement = _statement(sql)
             self.connection.execute(f"CREATE VIEW objects AS {empty_relation()}")
             self._lock()
-            if statement.type != duckdb.StatementType.EXPLAIN:  # DuckDB does not prepare an EXPLAIN statement.
+            if statement.type != duckdb.StatementType.EXPLAIN:  # DuckDB cannot prepare an EXPLAIN statement.
                 self.connection.execute(f"PREPARE checked AS {statement.query}")
 
     def _lock(self) -> None:
@@ -130,7 +130,7 @@ class Engine:
             return result.result()
         except KeyboardInterrupt:
             while not (result.cancel() or result.done()):
-                self.connection.interrupt()  # DuckDB ignores an interruption before the statement starts.
+                self.connection.interrupt()  # Repeated, because DuckDB ignores it before the statement starts.
                 wait([result], timeout=0.1)
             raise
 
@@ -169,7 +169,7 @@ class Engine:
             OperatorError: `select` would reject the statement, or the file cannot be written.
         """
         with translated_errors():
-            # If the statement ends with a comment, the line end terminates the comment.
+            # The line end terminates a comment at the end of the statement.
             query = self._without_huge_integers(f"{_query(sql)}\n")
             copied = self.execute(f"COPY ({query}) TO {literal(path)} (FORMAT parquet, USE_TMP_FILE false)")
             [(rows,)] = copied.fetchall()
@@ -186,7 +186,7 @@ class Engine:
 
 
 def literal(value: Path | str) -> str:
-    """Return a path or a text as an SQL string literal, with escaped quotation marks."""
+    """Return a path or a string as an SQL literal, with escaped quotation marks."""
     return "'" + str(value).replace("'", "''") + "'"
 
 
@@ -203,15 +203,15 @@ def parquet(*paths: Path, options: str = "") -> str:
 
 
 def _query(sql: str) -> str:
-    """Return the text of the only statement in an SQL text. Raise an OperatorError if it can write."""
+    """Return the only statement in an SQL string. Raise an OperatorError if it can write."""
     return _statement(sql).query.strip().rstrip(";")
 
 
 def _statement(sql: str) -> duckdb.Statement:
-    """Return the only statement in an SQL text, after a check that it only reads.
+    """Return the only statement in an SQL string, after a check that it only reads.
 
     Raises:
-        OperatorError: the text has no statement or several, or the statement can write.
+        OperatorError: the string has no statement or several, or the statement can write.
     """
     statement = _single(sql)
     # EXPLAIN ANALYZE executes the explained statement, which must not write.
@@ -223,7 +223,7 @@ def _statement(sql: str) -> duckdb.Statement:
 
 
 def _single(sql: str) -> duckdb.Statement:
-    """Return the only statement in an SQL text: a query, or an EXPLAIN of another statement."""
+    """Return the only statement in an SQL string: a query, or an EXPLAIN of another statement."""
     statements = duckdb.extract_statements(sql)
     if len(statements) != 1:
         raise OperatorError(f"the SQL text has {len(statements)} statements: give exactly one SELECT statement")

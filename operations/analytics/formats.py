@@ -44,7 +44,7 @@ UNDIVIDED = (*NUMBERS, "TIMESTAMP", "DATE", "BOOLEAN")
 
 
 def json_value(value: Any) -> Any:  # noqa: ANN401  a column may have any type
-    """Convert a value of a query result to a JSON value. Times become ISO 8601 texts in UTC, which end with `Z`."""
+    """Convert a value of a query result to a JSON value. Times become ISO 8601 strings in UTC, which end with `Z`."""
     match value:
         case datetime():
             digits = "microseconds" if value.microsecond % 1000 else "milliseconds"

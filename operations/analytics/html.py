@@ -19,7 +19,7 @@ def page(report: Report) -> str:
     """Return the report as an HTML document.
 
     Args:
-        report: data of the report. The HTML template escapes all texts.
+        report: data of the report. The HTML template escapes all strings.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("operations.analytics", "."),
@@ -35,4 +35,4 @@ def page(report: Report) -> str:
 
 def _svg(table: Table) -> Markup:
     """Return a table's chart as SVG markup, which the HTML template does not escape again."""
-    return Markup(chart(table))  # noqa: S704  xml.etree.ElementTree escapes the texts in the chart
+    return Markup(chart(table))  # noqa: S704  xml.etree.ElementTree escapes the strings in the chart

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROW_GROUP = 40_960
 """Number of rows in a row group of a Parquet file. While DuckDB writes, each thread keeps one row group in memory."""
 MAX_CANDIDATES = 1000
-"""Maximum number of repeated hash values for which the search for repeated rows compares the rows."""
+"""Maximum number of repeated hash values whose rows are compared, in the search for repeated rows."""
 ADDRESS = "STRUCT(object_id STRUCT(S VARCHAR), version_id STRUCT(S VARCHAR))"
 """DuckDB type of the structure `Item` in an export, if only the primary key is read."""
 
@@ -93,9 +93,10 @@ def _check(engine: Engine, rows: Path, expected: int, folder: Path) -> None:
 
 
 def _check_unique(engine: Engine, rows: Path, folder: Path, export: Export) -> None:
-    """Raise an OperatorError if the export contains a row twice, because each query would count it twice.
+    """Raise an OperatorError if the export contains a row more than once, because queries would count it repeatedly.
 
-    To limit the memory, rows are grouped by hash values. Then the primary keys of rows in one group are compared.
+    To limit the memory, DuckDB first finds repeated hash values of primary keys. Then it compares the primary keys of
+    the rows with these hash values.
     """
     hashes = f"SELECT hash(object_id, version_id) AS h FROM {parquet(rows)}"  # noqa: S608  the SQL text contains only quoted paths
     repeated = engine.rows(f"SELECT h FROM ({hashes}) GROUP BY h HAVING count(*) > 1 LIMIT {MAX_CANDIDATES}")  # noqa: S608  the SQL text contains only quoted paths
@@ -106,7 +107,7 @@ def _check_unique(engine: Engine, rows: Path, folder: Path, export: Export) -> N
         "WHERE hash(object_id, version_id) IN (SELECT unnest(?)) GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 1",
         [[each for (each,) in repeated]],
     )
-    if not addresses:  # The hash values of different rows can be equal.
+    if not addresses:  # Different rows have the same hash value.
         return
     [(object_id, version_id, number)] = addresses
     source = _exported(data_paths(folder, export.files), ADDRESS)

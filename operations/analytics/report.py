@@ -55,7 +55,7 @@ class Filters:
         return " AND ".join(sql for sql, _ in used.values()), {name: value for name, (_, value) in used.items()}
 
     def lines(self) -> list[str]:
-        """Return the active filters as texts for readers, such as "bucket photos"."""
+        """Return the active filters as strings for readers, such as "bucket photos"."""
         values = (
             ("since", self.since and naive(self.since)),
             ("until", self.until and naive(self.until)),
@@ -97,7 +97,7 @@ class Report:
         return math.fsum(row["dollars_per_month"] or 0 for row in rows)
 
     def document(self) -> dict[str, Any]:
-        """Return the report as a JSON object. Times are ISO 8601 texts in UTC."""
+        """Return the report as a JSON object. Times are ISO 8601 strings in UTC."""
         return {
             "since": self.filters.since and _json(naive(self.filters.since)),
             "until": self.filters.until and _json(naive(self.filters.until)),

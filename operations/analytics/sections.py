@@ -50,9 +50,9 @@ class Section:
         title: title of the table.
         note: sentence that explains which rows the table contains.
         headings: columns of the query's result that the table contains.
-        total: column of the query `totals` with the number of rows before --top; empty to count the rows separately.
+        total: column of the query `totals` with the number of rows without --top; empty if another query counts them.
         time: column to which the options --since and --until apply.
-        least: minimum number of rows in the table, for lower values of --top.
+        least: number of rows that the table can have even if --top is lower.
     """
 
     query: str
@@ -138,14 +138,14 @@ SECTIONS = (
     Section(
         query="size_classes",
         title="Sizes",
-        note="Current objects by size. In the infrequent access classes, S3 bills smaller objects as 128 KiB.",
+        note="Current objects by size. In the infrequent access classes, S3 bills at least 128 KiB for each object.",
         headings=(Heading("from_bytes", "Size", ColumnKind.SIZE_CLASS), *_OBJECTS),
         least=FEW,
     ),
     Section(
         query="storage_classes",
         title="Storage classes",
-        note="Current objects and noncurrent versions by their storage class when they were indexed. Later lifecycle "
+        note="Current objects and noncurrent versions by storage class at the time of indexing. Later lifecycle "
         "transitions are not included.",
         headings=(Heading("storage_class", "Storage class"), *_OBJECTS, *_NONCURRENT),
     ),
@@ -219,9 +219,9 @@ SECTIONS = (
     Section(
         query=PRICES,
         title="Price of noncurrent versions and delete markers",
-        note="List price of S3 in us-east-1 in US dollars per month, for the storage class at the time of indexing. "
-        "The price is that of the first 50 TB. It includes minimum billed sizes, but no minimum storage durations. A "
-        "dash (-) means that the tool has no price for the storage class.",
+        note="S3's list price for the first 50 TB in us-east-1, in US dollars per month, for the storage class at the "
+        "time of indexing. The price includes minimum billed sizes, but no minimum storage durations. A dash (-) "
+        "means that the tool has no price for the storage class.",
         headings=(
             Heading("storage_class", "Storage class"),
             Heading("kind", "Kind"),
@@ -247,8 +247,8 @@ SECTIONS = (
         query="delay",
         title="Delay from upload to row",
         note="Time from the upload of a version until the indexer wrote its row. S3 reports upload times in whole "
-        "seconds, and for a multipart upload the time of its start. Rows that backfill or audit --repair created are "
-        "in the line “tool”.",
+        "seconds. For a multipart upload, S3 reports the time of its start. The cause “tool” means that backfill or "
+        "audit --repair created the row.",
         headings=(
             Heading("written_from", "Cause of the row"),
             Heading("versions", "Versions", ColumnKind.NUMBER),
@@ -275,4 +275,4 @@ SECTIONS = (
 """All tables of the report, in the order in which they are displayed."""
 
 TOTALS = Section(query="totals", title="Totals", note="", headings=())
-"""Name of the query that calculates the totals. Its result is not displayed as a table."""
+"""Section of the query that calculates the totals. Its result is not displayed as a table."""

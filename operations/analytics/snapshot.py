@@ -171,7 +171,7 @@ class Cache:
             except OSError as error:
                 raise self._error(error) from error
             if Snapshot.read(folder) is None:  # Another process may have written the same snapshot.
-                # A damaged snapshot, of which a user has deleted a file, is replaced.
+                # A snapshot with a missing file is replaced.
                 shutil.rmtree(folder, ignore_errors=True)
                 with suppress(OSError):
                     unfinished.rename(folder)

@@ -48,8 +48,8 @@ class Source:
         sleep: function that waits for a number of seconds.
 
     Attributes:
-        location: path or S3 URL of the export that was read; empty after a scan or if the cache had the rows, and
-            before the rows are read.
+        location: path or S3 URL of the export that was read; empty before the rows are read, after a scan, and if the
+            cache had the rows.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Source:
             table = self._aws.table_size(self._target.table)
         if path is not None:
             return self._from_path(path, table, engine, progress)
-        assert table is not None, "the options require a stack"
+        assert table is not None, "without --from-export, a stack is required"
         found = self._cache.newest(table.arn, since=self._earliest, sources=self._sources)
         if found is not None:
             progress.note(
@@ -123,12 +123,12 @@ class Source:
 
     @property
     def _stack(self) -> Target:
-        assert self._target is not None, "the options require a stack"
+        assert self._target is not None, "a stack is required"
         return self._target
 
     @property
     def _calls(self) -> Aws:
-        assert self._aws is not None, "the options require AWS"
+        assert self._aws is not None, "a client for the AWS calls is required"
         return self._aws
 
     @property
@@ -202,7 +202,7 @@ class Source:
         return self._wait(export, progress)
 
     def at(self, time: datetime, progress: Progress) -> Callable[[Engine], Snapshot]:
-        """Check that the rows of the table at an earlier time can be read, and print the price of reading them.
+        """Check that the rows of an earlier time can be read, and print the price if a new export is necessary.
 
         Args:
             time: the time in whole seconds.

@@ -65,7 +65,7 @@ def facts(report: Report) -> list[str]:
         f"{unread} that the inspector has not read, {size(totals['bytes_without_content'])}",
     ]
     if unknown := totals["versions_without_size"]:
-        found.append(f"{count(unknown, 'version')} without a known size, which the numbers of bytes do not include")
+        found.append(f"{count(unknown, 'version')} of unknown size, which the totals in bytes do not include")
     return found
 
 

@@ -25,8 +25,8 @@ TABLE_INPUT = (
     *("Name", "Description", "Owner", "Retention", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters"),
     *("ViewOriginalText", "ViewExpandedText"),
 )
-"""Fields of a Glue table that UpdateTable accepts (Glue API Reference, TableInput). It deletes the values of absent
-fields."""
+"""Fields of a Glue table that UpdateTable accepts (Glue API Reference, TableInput). UpdateTable
+deletes the values of fields that the request lacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class AthenaQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AthenaPage:
-    """Page of a query result in Athena: names and types of the columns, and rows whose values are texts or None."""
+    """Page of a query result in Athena: names and types of the columns, and rows whose values are strings or None."""
 
     columns: tuple[str, ...]
     types: tuple[str, ...]

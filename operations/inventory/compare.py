@@ -1,10 +1,10 @@
-"""Compares an S3 Inventory with the rows of the DynamoDB table. DuckDB joins both, also if they exceed the memory.
+"""Compares an S3 Inventory with the rows of the DynamoDB table. The data may exceed the memory.
 
 The SQL conditions express the rules of operations/compare.py for the fields of an inventory. A version that satisfies a
 condition is only a candidate for a difference: `Audit.confirm` applies the rules of operations/compare.py to it later.
-Therefore, a condition may find too many versions, but it must not miss one.
+Therefore, a condition may be true for a version without a difference, but must be true for each version with one.
 
-The join uses hash values of keys, ETags and names instead of texts, so that each version needs about 100 bytes of
+The join uses hash values of keys, ETags and names instead of strings, so that each version needs about 100 bytes of
 memory. Versions whose hash values collide become candidates.
 """
 
@@ -89,7 +89,7 @@ class Comparison(Counts):
             notes.append(
                 f"note: the audit did not compare {count(self.too_young, 'change')} after {time_text(self.limit)}, "
                 "because an inventory can lack changes of the 48 hours before its creation. A later inventory contains "
-                "them"
+                "these changes"
             )
         if self.differing > MANY:
             notes.append(
@@ -100,7 +100,7 @@ class Comparison(Counts):
         return notes
 
     def duration(self, read_rate: float | None) -> str:
-        """Return a note about the time that the second comparison will take, or an empty string for few differences.
+        """Return a note about the duration of the confirmation, or an empty string if there are few differences.
 
         Args:
             read_rate: limit of DynamoDB read units per second; each key consumes at least one. None for no limit.

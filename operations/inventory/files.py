@@ -40,7 +40,7 @@ class InventoryColumn:
         parquet: name of the field in the schema of Parquet inventories.
         type: type of the column in DuckDB.
         required: whether the comparison with the rows requires the field.
-        versions: whether only inventories of all versions have the field. Inventories of current objects lack it.
+        versions: whether the field exists only in inventories of all versions, not in those of current versions.
     """
 
     name: str

@@ -39,7 +39,7 @@ PARQUET_TYPES = {
     "BIGINT": "INT(32|64)( INT_(32|64)| Int.*)?",
     "TIMESTAMP": "INT96|INT64 T(IMESTAMP|imestamp).*",
 }
-"""Maps types of columns to patterns of permitted types in Parquet files. DuckDB would convert other types."""
+"""Maps types of columns to patterns of permitted types in Parquet files. DuckDB would convert other types silently."""
 
 
 def load(inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Path) -> tuple[int, list[Path]]:
@@ -120,7 +120,7 @@ def _check_types(inventory: Inventory, paths: Sequence[Path], engine: Engine) ->
 
 
 def _lost_rows(inventory: Inventory, numbers: dict[Path, int], engine: Engine, rows: int) -> OperatorError:
-    """Return an error with the path of the first file of which DuckDB reads too few or too many rows.
+    """Return an error with the path of the first file from which DuckDB reads an incorrect number of rows.
 
     Args:
         inventory: content of the inventory's manifest.
@@ -176,7 +176,7 @@ def _value(column: InventoryColumn, inventory: Inventory) -> str:
         if inventory.format == CSV:
             value = _csv_value(column, f"nullif(c{inventory.schema.index(column.csv)}, '')")
         elif column.type == "TIMESTAMP":
-            return f"make_timestamp(epoch_us({value}))"  # In some Parquet inventories, the times have a time zone.
+            return f"make_timestamp(epoch_us({value}))"  # Removes the time zone that some inventories have.
     if column.name == "version_id":  # S3 writes an empty field for the version ID `null`.
         return f"coalesce(nullif({value}, ''), '{NULL_VERSION}')"
     if column.name == "delete_marker":
@@ -189,7 +189,7 @@ def _csv_value(column: InventoryColumn, value: str) -> str:
 
     Args:
         column: the column.
-        value: SQL expression of the text.
+        value: SQL expression that returns the value as a string.
     """
     if column.name == "key":
         # S3 encodes keys like an HTML form: a space is "+", and a plus sign is "%2B".

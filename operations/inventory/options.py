@@ -18,7 +18,7 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
         "--from-inventory",
         type=inventory_path,
         nargs="?",
-        const=True,  # The constant is not a text, because argparse would pass a text to `type`.
+        const=True,  # argparse would pass a string constant to `type`.
         metavar="PATH",
         help="compare an S3 Inventory with an export of the table at the same time, instead of listing the bucket and "
         "scanning the table. PATH is a folder, a manifest.json or an s3:// URL (default: the newest inventory of the "
@@ -46,12 +46,12 @@ def problem(options: argparse.Namespace) -> str:
         return ""
     if options.heads or options.heads_sample:
         return (
-            "--from-inventory cannot be used with --heads and --heads-sample: an inventory has no content type, "
-            "metadata and checksum. Run audit with --heads-sample separately"
+            "--from-inventory cannot be used with --heads or --heads-sample, because an inventory contains no content "
+            "types, user metadata or checksum values. Run audit with --heads-sample separately"
         )
     if options.all_buckets:
         return (
-            "--from-inventory cannot be used with --all-buckets: the inventories of different buckets have different "
-            "times. Run audit for each bucket with --bucket NAME"
+            "--from-inventory cannot be used with --all-buckets, because the inventories of different buckets have "
+            "different times. Run audit for each bucket with --bucket NAME"
         )
     return ""

@@ -142,12 +142,12 @@ class LocalPlace(Place):
 
 
 class RemotePlace(Place):
-    """Location in S3: a URL below which S3 has written inventories.
+    """Location in S3: the URL of a folder with inventories, or of one inventory.
 
     Args:
         aws: client for the AWS calls.
         url: URL such as `s3://BUCKET/inventory`.
-        bucket: name of the source bucket. If there are folders of several source buckets, only its folder is read.
+        bucket: name of the source bucket. If a folder has this name, the folders of other buckets are ignored.
     """
 
     def __init__(self, aws: Aws, url: str, *, bucket: str) -> None:
@@ -173,7 +173,7 @@ class RemotePlace(Place):
         return [f"s3://{self._bucket}/{each.rstrip('/')}" for each in found]
 
     def read(self, folder: str, name: str) -> bytes | None:
-        # The keys are listed first, because S3 can deny a GET request for an absent key (condition of s3:ListBucket).
+        # S3 can deny a GET request for an absent key if s3:ListBucket has a condition, so the keys are listed first.
         prefix = f"{folder}/".removeprefix(f"s3://{self._bucket}/")
         _, keys = self._aws.list_folder(self._bucket, prefix)
         return self._aws.read_file(self._bucket, prefix + name) if prefix + name in keys else None

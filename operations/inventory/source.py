@@ -88,7 +88,7 @@ class Snapshots:
         )
 
     def document(self) -> dict[str, Any]:
-        """Return facts about the inventory and the rows, for the field `inventory` of the JSON output."""
+        """Return the properties of the inventory and of the rows, for the field `inventory` of the JSON output."""
         return {
             "path": self.inventory.place,
             "created": time_text(self.inventory.created),
@@ -160,7 +160,7 @@ class Snapshotter:
         found = read_configuration(self._aws, inventory, owner, prefixes=prefixes, versioned=versioned)
         read_rows = self._reader(inventory, progress)
         with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder / "spill") as engine:
-            # A damaged inventory must be found before the export of the rows starts, because an export costs money.
+            # The inventory is verified before the rows are exported, because an export costs money.
             path, empty = self._load(where, inventory, engine, folder, progress)
             with progress.step("look up listed versions"):
                 listed = look_up_listed(self._aws, engine, path, inventory, prefixes=prefixes)
@@ -195,7 +195,7 @@ class Snapshotter:
                 "--from-inventory: the stack configures no S3 Inventory: set the configuration key inventory to true "
                 "and run `pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
             )
-        # Only inventories of the stack's own configuration are read. Other configurations may have filters.
+        # Inventories of other configurations are ignored, because these configurations may have filters.
         return place(f"{location}/{bucket}/{inventory_id(self._target)}", self._aws, bucket=bucket)
 
     def _differences(self, bucket: str, found: Configuration) -> list[str]:
@@ -236,13 +236,13 @@ class Snapshotter:
         return path, empty
 
     def _notes(self, inventory: Inventory, rows: Snapshot) -> list[str]:
-        """Return notes for the user about an old inventory, and about rows whose time differs from the inventory's."""
+        """Return notes for the user if the inventory is old, or if the rows have another time than the inventory."""
         notes = []
         if (age := self._now() - inventory.created) > USUAL_AGE:
             notes.append(
                 f"note: the newest complete inventory is {count(age.days, 'day')} old "
                 f"({time_text(inventory.created)}): later changes were not compared. S3 delivers a daily inventory "
-                "within 48 hours: check the inventory configuration of the bucket if none has arrived"
+                "within 48 hours. If there is no newer inventory, check the inventory configuration of the bucket"
             )
         time = datetime.fromisoformat(rows.time)
         skew = abs(time - inventory.created)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from string import Template
 
 ENCRYPTIONS = {"SSE-S3": "AES256", "SSE-KMS": "aws:kms", "DSSE-KMS": "aws:kms:dsse", "NOT-SSE": ""}
-"""Maps the encryption status in an inventory to the row attribute `encryption`. An empty text means no attribute.
+"""Maps the encryption status in an inventory to the row attribute `encryption`. Empty if the row has no such attribute.
 
 The status SSE-C has no entry: HEAD requests for such objects fail without the customer's key, so they are not compared.
 """
@@ -29,7 +29,7 @@ OBJECT_RULES = (
 )
 """SQL conditions that are true if an object version `i` in the inventory differs from its row `r`.
 
-Each pair contains the inventory column that the condition needs, or an empty text, and the condition.
+Each pair contains the inventory column that the condition needs, or an empty string, and the condition.
 """
 
 MARKER_RULES = (
@@ -167,7 +167,7 @@ def substituted(sql: str, texts: dict[str, str]) -> str:
 
     Args:
         sql: the statement with placeholders such as `$name`.
-        texts: maps the names of other placeholders to SQL expressions.
+        texts: maps the names of the placeholders that are not in `PARTS` to SQL expressions.
     """
     for parts in (PARTS, PARTS, {name: texts[name] for name in ("object_differs", "marker_differs")}, texts):
         sql = Template(sql).safe_substitute(parts)

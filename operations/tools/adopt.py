@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 COST = (
     f"cost: EventBridge charges ${prices.EVENTS.dollars:.2f} per million events, for all events of the bucket "
     f"({prices.EVENTS.source}); `tapstack cost` calculates the cost of the rows. Other rules of the default event bus "
-    "that match events of S3 also receive those of this bucket"
+    "that match events of S3 also receive the events of this bucket"
 )
-DELAY = "EventBridge delivers events about five minutes after it was switched on: run backfill after that"
+DELAY = "the first events arrive about five minutes after EventBridge was switched on: run backfill after this time"
 OLD_CLI = (
     "before you use this command, check that your AWS CLI supports {}: otherwise, the command deletes this notification"
 )
@@ -45,8 +45,8 @@ INVENTORY_OFF = (
     "Run: pulumi config set inventory true && pulumi up"
 )
 INVENTORY_COST = (
-    f"cost: S3 Inventory charges ${prices.INVENTORY_LISTED.dollars} per million object versions that an inventory "
-    f"lists, each day ({prices.INVENTORY_LISTED.source})"
+    f"cost: each day, S3 Inventory charges ${prices.INVENTORY_LISTED.dollars} per million object versions in the "
+    f"inventory ({prices.INVENTORY_LISTED.source})"
 )
 INVENTORY_DELAY = "S3 writes the first inventory up to 48 hours after the configuration was added, and then daily"
 INVENTORY_DENIED = (
@@ -119,7 +119,7 @@ class AdoptTool:
         if self._inventory.configured:
             return f"{summary}; the bucket has the inventory configuration"
         if self._inventory.sent:
-            return f"{summary}; the inventory configuration is not visible yet"
+            return f"{summary}; S3 does not return the inventory configuration yet"
         return f"{summary}; the inventory configuration is missing: --apply adds it"
 
     def _event_bridge_summary(self) -> str:
@@ -134,7 +134,7 @@ class AdoptTool:
             return f"adopt: EventBridge was switched on for {bucket}; {unchanged}"
         if report.event_bridge:
             return f"adopt: EventBridge is on for {bucket}, so no change of the bucket is necessary"
-        change = f"adopt: one change of {bucket} is necessary: EventBridge on"
+        change = f"adopt: one change of {bucket} is necessary: switch EventBridge on"
         return f"{change}; {unchanged}; dry run: --apply makes the change"
 
     def document(self) -> dict[str, Any]:
@@ -207,7 +207,7 @@ class AdoptTool:
         return [[name, value or "unknown"] for name, value in rows] + known * (not other_account)
 
     def _steps(self) -> list[str]:
-        """Return the next commands: they configure the stack to index the bucket, after EventBridge was switched on."""
+        """Return the commands of the next steps; empty if EventBridge is off or the stack cannot index the bucket."""
         report = self._adoption.report
         if not report.event_bridge or report.prevented:
             return []

@@ -118,7 +118,7 @@ class AuditTool:
         for bucket in buckets:
             try:
                 step(bucket)
-            except OperatorError as error:  # The other buckets are audited too; `run` raises the errors at its end.
+            except OperatorError as error:  # `run` raises the error after the other buckets are audited.
                 bucket.error = str(error)
                 self._errors.append(error)
         return [each for each in buckets if not each.error]

@@ -1,4 +1,4 @@
-"""The part of the tool `audit` that belongs to one bucket: its comparison, and the format of its results."""
+"""Audits one bucket for the tool `audit`: compares the bucket with the rows, and formats the results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MAX_FINDINGS_SHOWN = 100
 """Maximum number of findings of a bucket in the text output; the option --json prints all of them."""
-UNREPAIRABLE = f"no event can correct this row: delete it ({RUNBOOK}#details), then run audit with --repair"
+UNREPAIRABLE = f"--repair cannot correct this row: delete it ({RUNBOOK}#details), then run audit with --repair"
 UNLISTED = (
     "if the inventory configuration has a prefix filter, add this prefix with --prefix, or remove the filter and use "
     "the next inventory; otherwise, run audit without --from-inventory"
@@ -52,7 +52,7 @@ class BucketAudit:
         audit: the comparison with the rows.
         notes: notes about the rows of the bucket.
         comparable: whether the bucket and the table exist.
-        inventory: facts about the compared inventory as a JSON object; None if no inventory was compared.
+        inventory: properties of the compared inventory as a JSON object; None if no inventory was compared.
         compared: whether the comparison has ended without an error.
         error: the error that ended the comparison or the repair; empty if there was none.
     """
@@ -118,9 +118,10 @@ class BucketAudit:
             self._settings.add("inventory", difference, f"run: tapstack adopt {self.name} --inventory")
         if number := max(self.audit.report.unlisted, len(snapshots.listed.missing)):
             problem = (
-                f"the inventory lacks {count(number, 'version')} that existed 48 hours before its creation, so other "
+                f"the inventory lacks {count(number, 'version')} that existed 48 hours before its creation. If it "
+                "lacks other versions, and these have no rows, the audit did not find them"
             )
-            self._settings.add("inventory", f"{problem}keys without rows may not have been compared", UNLISTED)
+            self._settings.add("inventory", problem, UNLISTED)
 
     def note_missing_rows(self) -> None:
         """Add a note if the table has no row of the bucket, because --repair cannot create rows of deleted versions."""
@@ -209,12 +210,12 @@ class BucketAudit:
         return f"{count(len(report.findings), 'difference')} ({counts}) in {compared}; {self._next_step()}"
 
     def _next_step(self) -> str:
-        """Return what the repair did or would do, and what remains to be done."""
+        """Return the actions of --repair, completed or planned, and the remaining steps for the user."""
         report = self.audit.report
         repairable = sum(finding.repairable for finding in report.findings)
         outdated = sum(finding.difference is Difference.OUTDATED for finding in report.findings)
         rest = len(report.findings) - repairable - outdated
-        steps = [f"delete the {count(rest, 'row')} that no event can correct, then run audit with --repair"] * bool(
+        steps = [f"delete the {count(rest, 'row')} that --repair cannot correct, then run audit with --repair"] * bool(
             rest
         )
         steps += [f"run backfill with --inspect --invoke for {count(outdated, 'outdated row')}"] * bool(outdated)

@@ -56,7 +56,7 @@ class ReportTool:
         self._report: Report | None = None
 
     def run(self, progress: Progress) -> int:
-        if self._html:  # An unusable path must fail before the queries run.
+        if self._html:  # The path is checked before the queries run, because a report can take minutes.
             if not self._html.parent.is_dir():
                 raise OperatorError(f"cannot write {self._html}: there is no folder {self._html.parent}. Create it")
             if self._html.exists() and not self._html.is_file():

@@ -66,7 +66,7 @@ class SqlTool:
         if self._athena is not None:
             self._described = self._run_in_athena(self._athena, progress)
         else:
-            with Engine(spill=self._cache.folder) as engine:  # An invalid statement must fail before the rows are read.
+            with Engine(spill=self._cache.folder) as engine:  # Checked first, because reading the rows can cost money.
                 engine.check(self._sql)
             with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder) as engine:
                 snapshot = self._source.snapshot(engine, progress)

@@ -164,7 +164,7 @@ def test_export_of_an_empty_table_is_loaded_with_no_rows(tmp_path: Path) -> None
         assert engine.rows("SELECT count(*), count(is_current), max(user_metadata['a']) FROM objects") == [(0, 0, None)]
 
 
-def test_exported_rows_with_an_equal_object_or_an_equal_version_id_are_not_repeated_rows(tmp_path: Path) -> None:
+def test_rows_that_share_only_object_id_or_only_version_id_are_not_reported_as_repeated(tmp_path: Path) -> None:
     names = [("uploads/a", "null"), ("uploads/a", "v1"), ("uploads/b", "null"), ("uploads/a?versionId=v1", "null")]
     rows = [typed({"object_id": object_id, "version_id": version_id}) for object_id, version_id in names]
     with Engine(spill=tmp_path / "spill") as engine:

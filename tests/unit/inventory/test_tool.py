@@ -130,7 +130,7 @@ def test_audit_from_an_inventory_reports_the_same_findings_as_an_audit_by_listin
 
 
 @pytest.mark.parametrize(("arguments", "limit"), [([], "800000000B"), (["--memory=2GB"], "1800000000B")])
-def test_memory_option_of_audit_limits_duckdb_to_less_because_python_needs_memory(
+def test_audit_limits_duckdb_to_a_part_of_the_value_of_option_memory(
     audit: Audits, monkeypatch: pytest.MonkeyPatch, arguments: list[str], limit: str
 ) -> None:
     limits = []
@@ -177,7 +177,7 @@ def test_inventory_that_lacks_old_versions_causes_a_finding(audit: Audits) -> No
     document = audit.json(f"--from-inventory={inventory.root}", f"--from-export={audit.export}")
     [finding] = document["settings"]
     assert (finding["setting"], finding["runbook"]) == ("inventory", "docs/runbook.md#inventory-changed")
-    assert finding["problem"].startswith("the inventory lacks 2 versions that existed 48 hours before its creation, so")
+    assert finding["problem"].startswith("the inventory lacks 2 versions that existed 48 hours before its creation. If")
     assert found(document) == DIFFERENCES
     part = audit.json(f"--from-inventory={inventory.root}", f"--from-export={audit.export}", "--prefix=wrong")
     assert part["settings"] == []
@@ -270,7 +270,7 @@ def test_inventory_that_lacks_versions_of_its_last_48_hours_causes_no_finding(au
         assert document["inventory"]["too_young"] == (each is young)
 
 
-def test_audit_from_an_inventory_does_not_report_a_difference_that_was_corrected_since(audit: Audits) -> None:
+def test_audit_from_an_inventory_omits_a_difference_that_does_not_exist_anymore(audit: Audits) -> None:
     audit.aws.rows = [*ROWS, row(VERSIONS[5], **OBJECT)]
     assert ("missing", "missing.txt") not in found(audit.json(*audit.paths))
 
@@ -445,7 +445,7 @@ def test_audit_prints_a_note_about_an_old_inventory(audit: Audits, monkeypatch: 
     assert note.startswith("note: the newest complete inventory is 5 days old (2026-02-05T01:00:00Z): later changes")
 
 
-def test_audit_from_an_inventory_with_only_recent_objects_is_a_finding(audit: Audits) -> None:
+def test_audit_from_an_inventory_with_only_recent_objects_reports_a_finding(audit: Audits) -> None:
     created = START + timedelta(hours=1)
     inventory = write_inventory(audit.folder / "young", VERSIONS, created=created)
     assert audit(f"--from-inventory={inventory.folder}", f"--from-export={audit.export}") == 1
@@ -480,7 +480,7 @@ def test_inventory_of_a_bucket_without_versioning_needs_no_version_fields(audit:
         (["--memory=2GB"], "--from-export and --memory require --from-inventory"),
         (
             ["--from-inventory", "--heads"],
-            "--from-inventory cannot be used with --heads and --heads-sample: an inventory",
+            "--from-inventory cannot be used with --heads or --heads-sample, because an inventory",
         ),
         (["--from-inventory", "--heads-sample=5"], "Run audit with --heads-sample separately"),
         (["--from-inventory", "--all-buckets"], "Run audit for each bucket with --bucket NAME"),

@@ -63,7 +63,7 @@ def test_adopt_without_apply_prints_settings_and_cost_and_changes_nothing(
     assert adopt.lines[8] == "EventBridge   off"
     assert "EventBridge charges $1.00 per million events" in adopt.lines[-2]
     assert adopt.lines[-1] == (
-        "adopt: one change of 'reports' is necessary: EventBridge on; unchanged: 2 notifications; "
+        "adopt: one change of 'reports' is necessary: switch EventBridge on; unchanged: 2 notifications; "
         "dry run: --apply makes the change"
     )
     assert connection.bucket.document == DOCUMENT
@@ -78,7 +78,7 @@ def test_adopt_with_apply_prints_the_inverse_command_and_the_next_steps(adopt: C
     place = adopt.lines.index(inverse)
     assert "check that your AWS CLI supports NewConfiguration: otherwise, the command deletes" in adopt.lines[place + 1]
     assert adopt.lines[place + 2 : -2] == ["next steps:", *(f"  {step}" for step in STEPS)]
-    assert adopt.lines[-2].startswith("note: EventBridge delivers events about five minutes after")
+    assert adopt.lines[-2].startswith("note: the first events arrive about five minutes after")
     assert adopt.lines[-1] == ("adopt: EventBridge was switched on for 'reports'; unchanged: 2 notifications")
     assert adopt("adopt", "reports", "--apply") == 0
     assert adopt.lines[-1] == "adopt: EventBridge is on for 'reports', so no change of the bucket is necessary"

@@ -191,7 +191,7 @@ def test_audit_of_all_buckets_accepts_an_empty_bucket_if_another_bucket_has_keys
     assert run("audit") == 1
 
 
-def test_audit_of_all_buckets_that_compares_no_key_is_a_finding_for_each_bucket(run: Command) -> None:
+def test_audit_of_all_buckets_that_compares_no_key_reports_a_finding_for_each_bucket(run: Command) -> None:
     run.aws.listed, run.aws.rows = [], []
     run.aws.listed_elsewhere = {"logs": [version("out/c")], "reports": []}
     assert run("audit", "--all-buckets", "--json") == 1

@@ -128,7 +128,7 @@ def test_differences_of_notification_documents_are_the_removed_and_added_entries
     ]
 
 
-def test_listed_notifications_contain_the_entries_of_all_owners_except_eventbridge() -> None:
+def test_all_notifications_of_a_bucket_except_eventbridge_are_listed() -> None:
     entry = queue(b"<Event>s3:ObjectRemoved:*</Event>", RULES % (PREFIX % b"in/" + SUFFIX % b".csv"))
     topic = (
         b"<TopicConfiguration><Topic>arn:t</Topic><Event>s3:ReducedRedundancyLostObject</Event></TopicConfiguration>"

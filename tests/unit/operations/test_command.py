@@ -81,7 +81,7 @@ def test_audit_without_repair_prints_findings_and_changes_nothing(run: Command) 
         "wrong       b  v1",
         "            deleted_at is 2026, but S3 has the version",
         (
-            "            no event can correct this row: delete it (docs/runbook.md#details), then run audit with "
+            "            --repair cannot correct this row: delete it (docs/runbook.md#details), then run audit with "
             "--repair"
         ),
         "missing     b  m1  (delete marker)",
@@ -89,7 +89,7 @@ def test_audit_without_repair_prints_findings_and_changes_nothing(run: Command) 
         "            Runbook: docs/runbook.md#audit",
         (
             f"audit: 4 differences (1 missing, 1 stale, 2 wrong) in {LISTED_TEXT}, 3 rows; dry run: --repair sends "
-            "3 events; delete the 1 row that no event can correct, then run audit with --repair"
+            "3 events; delete the 1 row that --repair cannot correct, then run audit with --repair"
         ),
     ]
     assert run.aws.log == []
@@ -112,7 +112,7 @@ def test_audit_summary_counts_no_event_for_a_row_that_no_event_can_correct(
 ) -> None:
     run.aws.rows, run.aws.listed = [row(LISTED[0], deleted_at="2026")], listed
     assert run("audit", *options) == 1
-    assert run.lines[-1].endswith(f"{result} that no event can correct, then run audit with --repair")
+    assert run.lines[-1].endswith(f"{result} that --repair cannot correct, then run audit with --repair")
     assert len(run.aws.sent) == (len(listed) - 1 if options else 0)
     assert run("audit", "--json") == 1
     chapters = {each["repairable"]: each["runbook"] for each in run.document["findings"]}
@@ -532,7 +532,7 @@ def test_audit_counts_rows_without_content_in_a_note_and_not_as_a_difference(run
     assert (run("audit"), len(run.lines)) == (0, 1)
 
 
-def test_audit_reports_a_row_with_the_content_of_other_bytes_and_its_remedy(run: Command) -> None:
+def test_audit_reports_a_row_with_outdated_content_and_prints_the_remedy(run: Command) -> None:
     run.aws.rows[0]["content_of"] = "earlier"
     assert run("audit", "--repair") == 1
     assert run.lines[:3] == [

@@ -196,7 +196,7 @@ def test_audit_of_an_existing_bucket_without_rows_prints_a_note_about_backfill(r
         ),
     ],
 )
-def test_audit_of_an_existing_bucket_that_compared_no_key_is_a_finding(
+def test_audit_of_an_existing_bucket_that_compared_no_key_reports_a_finding(
     run: Command, bucket: str, listed: list[Version], problem: str, remedy: str
 ) -> None:
     run.aws.listed_elsewhere[bucket], run.aws.rows = listed, []

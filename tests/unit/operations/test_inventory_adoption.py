@@ -131,7 +131,7 @@ def test_adopt_reports_a_conflict_if_s3_does_not_return_the_added_inventory_conf
     connection.bucket.after = forget
     assert adopt("adopt", "reports", "--inventory", "--apply") == 1
     assert any(line.startswith("conflict: S3 accepted the inventory configuration") for line in adopt.lines)
-    assert adopt.lines[-1].endswith("; the inventory configuration is not visible yet")
+    assert adopt.lines[-1].endswith("; S3 does not return the inventory configuration yet")
 
 
 def test_adopt_does_not_replace_another_inventory_configuration_with_the_same_id(

@@ -42,7 +42,7 @@ def test_progress_bar_has_no_colors_if_the_variable_no_color_is_set(
     assert (re.search(r"\x1b\[[\d;]*3\d[;m]", terminal.getvalue()) is not None) == has_colors
 
 
-def test_progress_on_a_terminal_without_cursor_movement_is_written_as_in_a_file(
+def test_progress_bar_is_not_displayed_on_a_terminal_without_cursor_movement(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "dumb")
@@ -121,7 +121,7 @@ def test_progress_in_a_file_is_one_line_every_ten_seconds(
     assert stream.getvalue().splitlines() == lines
 
 
-def test_progress_in_a_file_has_no_number_for_a_step_without_parts(clock: FakeClock) -> None:
+def test_progress_line_of_a_step_that_counts_nothing_contains_only_the_duration(clock: FakeClock) -> None:
     stream, intervals = io.StringIO(), Intervals(clock)
     with Progress(stream, clock=clock, wait=intervals).step("read the export"):
         intervals.pass_interval()

@@ -592,7 +592,7 @@ def test_audit_without_settings_document_and_function_is_an_error(audit: AuditCo
 
 @pytest.mark.parametrize("prefix", ["", "typo/"])
 @pytest.mark.parametrize("listed", [[], [version("a")]])
-def test_audit_that_compared_no_key_is_a_finding(audit: AuditCommand, prefix: str, listed: list[Any]) -> None:
+def test_audit_that_compared_no_key_reports_a_finding(audit: AuditCommand, prefix: str, listed: list[Any]) -> None:
     audit.change(listed=listed, rows=[row(each) for each in listed])
     compared = bool(listed) and not prefix
     assert audit("--json", "--prefix", prefix) == (0 if compared else 1)
@@ -615,7 +615,7 @@ def test_audit_that_compared_no_key_is_a_finding(audit: AuditCommand, prefix: st
     assert audit.document["summary"].startswith("audit: 1 finding about the stack; no key was compared: 0 versions")
 
 
-def test_audit_whose_keys_the_filter_excludes_is_a_finding(audit: AuditCommand) -> None:
+def test_audit_reports_a_finding_if_the_filter_excludes_all_keys(audit: AuditCommand) -> None:
     filtered = {"settings": {**SETTINGS, "suffix": ".pdf"}, "rules": [notification(Filter=key_filter(Suffix=".pdf"))]}
     audit.change(**filtered)
     assert audit("--json") == 1
@@ -624,7 +624,7 @@ def test_audit_whose_keys_the_filter_excludes_is_a_finding(audit: AuditCommand) 
     assert finding["remedy"] == "check notificationPrefix, notificationSuffix, and the option --prefix of audit"
 
 
-def test_audit_of_an_emptied_bucket_is_a_finding_although_rows_were_scanned(audit: AuditCommand) -> None:
+def test_audit_of_an_empty_bucket_with_rows_of_deleted_versions_reports_a_finding(audit: AuditCommand) -> None:
     audit.change(listed=[], rows=[row(LISTED[0], deleted_at="2026-01-31T12:00:00.000Z")])
     assert audit("--json") == 1
     assert (audit.document["rows"], audit.document["settings"][0]["setting"]) == (1, "compared keys")

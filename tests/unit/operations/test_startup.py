@@ -23,7 +23,7 @@ FIRST_IMPORTED = (
 
 
 @pytest.mark.parametrize("file", FIRST_IMPORTED)
-def test_first_imported_modules_are_valid_in_every_version_of_python_3(file: str) -> None:
+def test_modules_that_check_the_python_version_are_valid_in_every_python_3(file: str) -> None:
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"), feature_version=(3, 4))
     newer = (ast.JoinedStr, ast.AnnAssign)
     assert [ast.unparse(each) for each in ast.walk(tree) if isinstance(each, newer)] == []
