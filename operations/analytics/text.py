@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table as Grid
@@ -17,7 +16,6 @@ from operations.planning.prices import REGION
 
 if TYPE_CHECKING:
     from operations.analytics.report import Report, Table
-    from operations.analytics.sections import Heading
 
 MIN_WIDTH = 60
 """Minimum width of a table in characters. A narrower terminal wraps the lines."""
@@ -70,27 +68,19 @@ def facts(report: Report) -> list[str]:
 
 
 def _table_lines(table: Table, width: int) -> list[str]:
-    """Return the lines of a table. If all rows have the same bucket, its name is printed once, above the table."""
-    headings, buckets = table.section.headings, {row.get("bucket") for row in table.rows}
-    if len(buckets) != 1 or not any(heading.name == "bucket" for heading in headings):
-        return _grid(headings, table.rows, width)
-    name = cell(buckets.pop(), ColumnKind.TEXT)
-    return [f"bucket {name}", *_grid([each for each in headings if each.name != "bucket"], table.rows, width)]
-
-
-def _grid(headings: Sequence[Heading], rows: Iterable[Mapping[str, Any]], width: int) -> list[str]:
     grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in headings:
+    for heading in table.headings:
         grid.add_column(
             Text(heading.title),
             justify="right" if heading.kind.is_number else "left",
             overflow="fold",
             no_wrap=heading.kind is not ColumnKind.TEXT,  # A number or a time in two lines would be misread.
         )
-    for row in rows:
-        grid.add_row(*(Text(cell(row[heading.name], heading.kind)) for heading in headings))
+    for row in table.rows:
+        grid.add_row(*(Text(cell(row[heading.name], heading.kind)) for heading in table.headings))
     # Rich calculates the display width of wide characters. This console writes no colors and no control characters.
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as captured:
         console.print(grid)
-    return [line.rstrip() for line in captured.get().splitlines()]
+    bucket = [] if table.bucket is None else [f"bucket {cell(table.bucket, ColumnKind.TEXT)}"]
+    return [*bucket, *(line.rstrip() for line in captured.get().splitlines())]

@@ -18,7 +18,7 @@ from unittest import mock
 import duckdb
 import pytest
 
-from operations.analytics.cells import cell, duration, size
+from operations.analytics.cells import SIZE_CLASSES, cell, duration, size
 from operations.analytics.charts import last_days, last_months, shortened, ticks
 from operations.analytics.engine import Engine
 from operations.analytics.sections import SECTIONS, ColumnKind
@@ -155,6 +155,17 @@ def test_terminal_report_prints_the_number_of_omitted_rows_of_a_table(run: Run) 
     _, output, _ = run("--top=1")
     largest = output.partition("LARGEST OBJECTS\n")[2].partition("\n\n")[0].splitlines()
     assert largest[-1] == f"  further rows: {len(ATTACK_KEYS) - 2}"
+
+
+def test_html_report_contains_a_bucket_that_all_rows_of_a_table_have_only_in_the_caption(page: str) -> None:
+    captions = re.findall(r"<caption[^>]*>(Largest objects.*?)</caption>", page)
+    rows = len(ATTACK_KEYS) - 1
+    assert captions == [f"Largest objects: {rows} of {rows} rows, bucket <bdi>uploads</bdi>"]
+    assert '<th scope="col">Bucket</th>' not in page
+
+
+def test_chart_labels_contain_the_complete_titles_of_size_classes() -> None:
+    assert [shortened(each) for each in SIZE_CLASSES.values()] == list(SIZE_CLASSES.values())
 
 
 LONG_KEY = f"invoices/2026/{'measurement-' * 15}.csv"
@@ -397,4 +408,4 @@ def test_charts_contain_the_last_days_and_months_without_gaps() -> None:
 
 def test_long_label_of_a_chart_bar_is_shortened_to_its_end() -> None:
     assert shortened("text/csv") == "text/csv"
-    assert shortened("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet") == "…dsheetml.sheet"
+    assert shortened("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet") == "…readsheetml.sheet"
