@@ -326,7 +326,7 @@ def test_failed_write_of_a_report_keeps_the_earlier_file_and_prints_a_remedy(
 def test_report_of_a_missing_export_is_an_error_with_the_path_of_the_missing_file(run: Run) -> None:
     code, _, errors = run(export=Path("/nowhere"))
     assert code == 2
-    assert errors.startswith("report: /nowhere has no export: give the folder of an export")
+    assert errors.startswith("report: /nowhere does not exist: give the folder of an export")
 
 
 @pytest.mark.parametrize(
