@@ -69,12 +69,17 @@ class Progress:
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed:,.0f}" if total is None else "{task.completed:,.0f} of {task.total:,.0f}"),
+            TextColumn("{task.fields[number]}" if total is None else "{task.completed:,.0f} of {task.total:,.0f}"),
             TimeElapsedColumn(),
         )
         with Bars(*columns, console=self._console, transient=False) as bars:
-            task = bars.add_task(name.ljust(NAME_WIDTH), total=total)
-            yield lambda parts: bars.advance(task, parts)
+            task = bars.add_task(name.ljust(NAME_WIDTH), total=total, number="")
+
+            def advance(parts: int) -> None:
+                bars.advance(task, parts)  # Several threads can call this method at the same time.
+                bars.update(task, number=f"{bars.tasks[0].completed:,.0f}")  # Other steps show no number.
+
+            yield advance
             if total is None:
                 bars.update(task, total=bars.tasks[0].completed)  # A bar without a total would never be full.
 

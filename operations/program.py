@@ -26,7 +26,8 @@ def run(main: Callable[[Sequence[str]], int], *, name: str, failure_code: int) -
     Args:
         main: receives the arguments without the program name, and returns an exit code.
         name: the program's name, for error messages.
-        failure_code: exit code if stdout is closed, if its disk is full, or if the reader of a pipe has closed it.
+        failure_code: exit code if stdout is closed, if its disk is full, or if the reader of a pipe has closed it. A
+            closed pipe causes no message, because programs such as `head` close it when they need no more lines.
     """
     sys.stderr = _Diagnostics.replacing(sys.stderr)
     if sys.stdout is None:
@@ -41,7 +42,8 @@ def run(main: Callable[[Sequence[str]], int], *, name: str, failure_code: int) -
         code = _exit_code(main)
         sys.stdout.flush()
     except OutputError as error:
-        sys.stderr.write(f"{name}: {error}\n")
+        if not isinstance(error.__cause__, BrokenPipeError):
+            sys.stderr.write(f"{name}: {error}\n")
         code = failure_code
     except KeyboardInterrupt:
         sys.stderr.write(f"{name}: interrupted\n")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WIDTH, BAR_HEIGHT, COLUMNS_HEIGHT, MARGINS = 340, 26, 220, 62
 """Dimensions of a chart in SVG units. On a phone, which is about 360 pixels wide, a unit is about one pixel."""
-BARS, LABEL, TICKS, LABELS = 8, 15, 3, 4
+BARS, LABEL, TICKS, LABELS = 8, 18, 3, 4
 """Maximum number of bars in a chart, of characters in a bar's label, of axis ticks above 0, and of dates on an axis."""
 CHARTS = {
     "uploads_by_day": ("upload_day", "versions", "Uploaded versions by day"),

@@ -164,7 +164,8 @@ def find_export(path: Path) -> Path:
         return found[0]
     if found:
         raise OperatorError(f"{path} has {len(found)} exports: give the path of one, such as {found[-1]}")
-    raise OperatorError(f"{path} has no export: give the folder of an export, which contains {SUMMARY}")
+    problem = "has no export" if path.exists() else "does not exist"
+    raise OperatorError(f"{path} {problem}: give the folder of an export, which contains {SUMMARY}")
 
 
 def data_paths(folder: Path, files: Sequence[DataFile]) -> list[Path]:

@@ -6,12 +6,13 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +20,8 @@ from rich.text import Text
 from operations.output import json_text, printable, visible
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
     from operations.analytics.engine import QueryResult
 
 FORMULA_CHARACTERS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
@@ -31,7 +34,13 @@ MAX_TABLE_ROWS = 1000
 """Maximum number of rows that the format `table` prints."""
 UNLIMITED = 1_000_000
 """Width in characters of a table that is written to a file or a pipe. It is larger than any table."""
+READABLE_WIDTH = 14
+"""Width in characters up to which a text column of a table is not made narrower. Longer texts are wrapped."""
+GAP = 2
+"""Number of spaces between two columns of a table."""
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")
+UNDIVIDED = (*NUMBERS, "TIMESTAMP", "DATE", "BOOLEAN")
+"""Types whose values are not divided into several lines of a table."""
 
 
 def json_value(value: Any) -> Any:  # noqa: ANN401  a column may have any type
@@ -132,7 +141,8 @@ def write_json(result: QueryResult, stream: TextIO) -> int:
 def write_table(result: QueryResult, stream: TextIO) -> int:
     """Write the first rows of a query result as a table for readers, and return the number of written rows.
 
-    The lines of an EXPLAIN statement's plan are written unchanged, without a table.
+    If a terminal is too narrow for the columns, each row is written as a list of names and values. The lines of an
+    EXPLAIN statement's plan are written unchanged, without a table.
 
     Args:
         result: the result.
@@ -142,18 +152,19 @@ def write_table(result: QueryResult, stream: TextIO) -> int:
         plans = [str(plan) for _, plan in result.rows]
         stream.writelines(f"{printable(line)}\n" for plan in plans for line in plan.splitlines())
         return len(plans)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, kind in zip(result.columns, result.types, strict=True):
-        table.add_column(Text(visible(name)), justify="right" if kind.startswith(NUMBERS) else "left", overflow="fold")
+    names = [visible(name) for name in result.columns]
     rows = list(islice(result.rows, MAX_TABLE_ROWS + 1))
-    for row in rows[:MAX_TABLE_ROWS]:
-        table.add_row(*(Text(_shown(each)) for each in row))
+    cells = [[_shown(each) for each in row] for row in rows[:MAX_TABLE_ROWS]]
     if stream.isatty():
-        Console(file=stream).print(table)
+        console = Console(file=stream)
+        if _readable_width(names, result.types, cells) <= console.width:
+            console.print(_table(names, result.types, cells))
+        else:
+            _print_records(console, names, cells)
     else:  # In a pipe, each row is one line, for programs such as grep.
         console = Console(file=io.StringIO(), width=UNLIMITED, color_system=None)
         with console.capture() as captured:
-            console.print(table)
+            console.print(_table(names, result.types, cells))
         stream.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
     if len(rows) > MAX_TABLE_ROWS:
         stream.write(f"… and more rows: use LIMIT, or --format csv, which has no limit of {MAX_TABLE_ROWS:,} rows\n")
@@ -179,3 +190,33 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 def _shown(value: Any) -> str:  # noqa: ANN401  a column may have any type
     return "" if value is None else visible(text_value(value))
+
+
+def _table(names: Sequence[str], types: Sequence[str], cells: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, GAP // 2), header_style="bold")
+    for name, kind in zip(names, types, strict=True):
+        justify: JustifyMethod = "right" if kind.startswith(NUMBERS) else "left"
+        table.add_column(Text(name), justify=justify, overflow="fold", no_wrap=kind.startswith(UNDIVIDED))
+    for row in cells:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _readable_width(names: Sequence[str], types: Sequence[str], cells: Iterable[Sequence[str]]) -> int:
+    """Return the smallest number of characters in a line with which a table of these columns is readable."""
+    widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
+    least = [
+        width if kind.startswith(UNDIVIDED) else min(width, READABLE_WIDTH)
+        for width, kind in zip(widths, types, strict=True)
+    ]
+    return sum(least) + GAP * (len(least) - 1)
+
+
+def _print_records(console: Console, names: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
+    for number, row in enumerate(cells, 1):
+        record = Table(box=None, show_header=False, padding=(0, 0, 0, GAP))
+        record.add_column(style="bold", overflow="fold")
+        record.add_column(overflow="fold")
+        for name, value in zip(names, row, strict=True):
+            record.add_row(Text(name), Text(value))
+        console.print(Text(f"row {number}", style="bold"), record, sep="\n")

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from operations.analytics.cells import cell
 from operations.analytics.charts import chart, title
+from operations.analytics.sections import ColumnKind
 from operations.analytics.text import TERMS, facts
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def page(report: Report) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template("report.html.j2").render(
-        report=report, facts=facts(report), terms=TERMS, cell=cell, title=title, svg=_svg
+        report=report, facts=facts(report), terms=TERMS, cell=cell, text_kind=ColumnKind.TEXT, title=title, svg=_svg
     )
 
 

@@ -15,6 +15,7 @@ from operations.output import time_text, visible
 
 if TYPE_CHECKING:
     from operations.analytics.engine import Engine
+    from operations.analytics.sections import Heading
 
 LISTED_NAMES = 10
 """Maximum number of names in an error message."""
@@ -72,6 +73,17 @@ class Table:
     section: Section
     rows: tuple[dict[str, Any], ...]
     more: int
+
+    @property
+    def bucket(self) -> str | None:
+        """Name of the bucket that all rows have; None if they have several buckets, or if there is no such column."""
+        buckets = {row["bucket"] for row in self.rows if "bucket" in row}
+        return buckets.pop() if len(buckets) == 1 else None
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """Displayed columns. The column of the bucket is omitted if all rows have the same bucket."""
+        return tuple(each for each in self.section.headings if each.name != "bucket" or self.bucket is None)
 
 
 @dataclass(frozen=True, kw_only=True)

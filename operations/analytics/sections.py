@@ -184,8 +184,8 @@ SECTIONS = (
         headings=(
             Heading("checksum", "Kind"),
             *_OBJECTS,
-            Heading("groups_of_equals", "Equal groups", ColumnKind.NUMBER),
-            Heading("extra_objects", "Extra objects", ColumnKind.NUMBER),
+            Heading("groups_of_equals", "Duplicate groups", ColumnKind.NUMBER),
+            Heading("extra_objects", "Extra copies", ColumnKind.NUMBER),
             Heading("wasted_bytes", "Wasted bytes", ColumnKind.BYTES),
         ),
         least=FEW,

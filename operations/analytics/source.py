@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from operations.analytics.cells import CENT
 from operations.analytics.export_files import DATA, FILES, SUMMARY, Export, find_export
 from operations.analytics.scan import MAX_ROWS, Scan, check_size
 from operations.aws.exports import COMPLETED, FAILED, TableExport
@@ -99,9 +100,10 @@ class Source:
             return self._scan(table, engine, progress)
         if self._options.export:
             return self._export(table, engine, progress)
+        export = f"--export ({_costs(table)}), " if self._expected and self._expected.export_bucket else ""
         raise OperatorError(
-            f"the cache has no rows of the table {self._stack.table!r} that are younger than --max-age: add --export "
-            f"(costs about {_price(table)}), --scan or --from-export PATH"
+            f"the cache has no rows of the table {self._stack.table!r} that are younger than --max-age: add "
+            f"{export}--scan or --from-export PATH"
         )
 
     def export(self, progress: Progress) -> str:
@@ -190,7 +192,7 @@ class Source:
             )
         export = self._recent_export(table.arn, bucket)
         if export is None:
-            progress.note(f"exporting {table.size_bytes / GB:,.2f} GB, which costs about {_price(table)} in us-east-1")
+            progress.note(f"exporting {table.size_bytes / GB:,.2f} GB, which {_costs(table)} in us-east-1")
             progress.note(
                 "if you interrupt the tool, the export continues in AWS, and a later run with --export uses it"
             )
@@ -232,8 +234,8 @@ class Source:
         else:
             self._check_recovery(time)
             progress.note(
-                f"exporting the rows of {time_text(time)}: {table.size_bytes / GB:,.2f} GB, which costs about "
-                f"{_price(table)} in us-east-1"
+                f"exporting the rows of {time_text(time)}: {table.size_bytes / GB:,.2f} GB, which "
+                f"{_costs(table)} in us-east-1"
             )
 
         def read(engine: Engine) -> Snapshot:
@@ -333,5 +335,6 @@ def disk_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _price(table: TableSize) -> str:
-    return f"${ROWS_EXPORTED.cost(table.size_bytes / GB):,.2f}"
+def _costs(table: TableSize) -> str:
+    price = ROWS_EXPORTED.cost(table.size_bytes / GB)
+    return "costs less than $0.01" if price < CENT else f"costs about ${price:,.2f}"

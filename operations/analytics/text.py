@@ -10,6 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from operations.analytics.cells import cell, dollars, size
+from operations.analytics.sections import ColumnKind
 from operations.output import count
 from operations.planning.prices import REGION
 
@@ -35,7 +36,7 @@ def lines(report: Report, *, width: int) -> list[str]:
     found = ["TapStack report", *facts(report), "", *TERMS]
     for table in report.tables:
         if table.rows:
-            found += ["", table.section.title.upper(), *_grid(table, max(width, MIN_WIDTH))]
+            found += ["", table.section.title.upper(), *_table_lines(table, max(width, MIN_WIDTH))]
         if table.more:
             found.append(f"  further rows: {table.more:,}")
     empty = [table.section.title.lower() for table in report.tables if not table.rows]
@@ -66,19 +67,20 @@ def facts(report: Report) -> list[str]:
     return found
 
 
-def _grid(table: Table, width: int) -> list[str]:
+def _table_lines(table: Table, width: int) -> list[str]:
     grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in table.section.headings:
+    for heading in table.headings:
         grid.add_column(
             Text(heading.title),
             justify="right" if heading.kind.is_number else "left",
             overflow="fold",
-            no_wrap=heading.kind.is_number,
+            no_wrap=heading.kind is not ColumnKind.TEXT,  # A number or a time in two lines would be misread.
         )
     for row in table.rows:
-        grid.add_row(*(Text(cell(row[heading.name], heading.kind)) for heading in table.section.headings))
+        grid.add_row(*(Text(cell(row[heading.name], heading.kind)) for heading in table.headings))
     # Rich calculates the display width of wide characters. This console writes no colors and no control characters.
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as captured:
         console.print(grid)
-    return [line.rstrip() for line in captured.get().splitlines()]
+    bucket = [] if table.bucket is None else [f"bucket {cell(table.bucket, ColumnKind.TEXT)}"]
+    return [*bucket, *(line.rstrip() for line in captured.get().splitlines())]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.analytics.engine import Engine
 from operations.analytics.engine_errors import translated_errors
+from operations.analytics.formats import UNLIMITED
 from operations.analytics.report import Filters, Report, check_filters, create_report, query_of
 from operations.analytics.text import lines
 from operations.errors import OperatorError
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from operations.analytics.source import Source
     from operations.output import Progress
 
-DEFAULT_SIZE = (100, 24)
-"""Assumed width and height in characters if the output is not a terminal."""
+DEFAULT_SIZE = (UNLIMITED, 24)
+"""Assumed width and height in characters if the output is not a terminal. Each row of a table is then one line."""
 
 
 class ReportTool:

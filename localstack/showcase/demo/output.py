@@ -194,6 +194,7 @@ def show_connection(report: Report, console: Console, *, root: Path) -> None:
     if shutil.which(operate) is None:
         operate = shlex.join(["env", f"PYTHONPATH={root}", sys.executable, "-m", "operations"])
     function = f"--function {shlex.quote(report.outputs['lambda_function_name'])}"
+    sql = "SELECT key, size_bytes, detected_type FROM objects ORDER BY size_bytes DESC"
     lines = [
         "",
         f"endpoint: {report.endpoint}",
@@ -210,6 +211,10 @@ def show_connection(report: Report, console: Console, *, root: Path) -> None:
         "",
         "Or run the operators' tools: compare bucket and table, count versions to index, show failed events:",
         *(f"  {operate} {tool} {function}" for tool in ("audit", "backfill", "redrive")),
+        "",
+        "Or summarize the objects, and run SQL over the rows:",
+        f"  {operate} report {function} --scan",
+        f"  {operate} sql {function} --scan '{sql}'",
         "",
         "Running until Ctrl-C",
     ]

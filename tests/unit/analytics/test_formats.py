@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -121,6 +122,44 @@ def test_json_contains_null_for_infinity_and_nan() -> None:
         *(True, 12345678901234567890.1, None, None, None, 0.1),
         *("2026-07-01T12:00:00.123456Z", "2026-07-01", "006162"),
     ]
+
+
+def on_terminal(query: QueryResult, width: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the lines of a query result on a terminal of this width, without the spaces at their ends."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")  # Rich uses a width of 80 characters for a terminal without this variable.
+    text = re.sub(r"\x1b\[\d*m", "", as_table(query, Terminal()))
+    return [line.rstrip() for line in text.splitlines()]
+
+
+def test_result_with_more_columns_than_the_terminal_has_space_for_is_printed_as_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = tuple(f"column_{number:02}" for number in range(20))
+    query = QueryResult(columns=names, types=("VARCHAR",) * 20, rows=iter([("x" * 50,) * 20, ("", None) * 10]))
+    lines = on_terminal(query, 80, monkeypatch)
+    assert lines[:2] == ["row 1", f"  column_00  {'x' * 50}"]
+    assert lines[20:23] == [f"  column_19  {'x' * 50}", "row 2", "  column_00"]
+    assert len(lines) == 42
+
+
+def test_result_of_a_wide_query_stays_a_table_in_a_pipe_and_on_a_wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = ("x" * 8,) * 20
+    assert len(on_terminal(result(*values), 250, monkeypatch)) == 2
+    assert len(as_table(result(*values), io.StringIO()).splitlines()) == 2
+
+
+def test_numbers_and_times_are_not_divided_into_lines_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    time, size, key = datetime(2026, 11, 28, 20, 52, 28, tzinfo=UTC), 3_715_993_137_728, "samples/" + "k" * 60
+    query = QueryResult(
+        columns=("key", "size_bytes", "uploaded_at", "detected_type"),
+        types=("VARCHAR", "BIGINT", "TIMESTAMP", "VARCHAR"),
+        rows=iter([(key, size, time, "application/octet-stream")]),
+    )
+    text = "\n".join(on_terminal(query, 80, monkeypatch))
+    assert text.startswith("key ")
+    assert str(size) in text
+    assert "2026-11-28T20:52:28.000Z" in text
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])

@@ -18,7 +18,7 @@ from unittest import mock
 import duckdb
 import pytest
 
-from operations.analytics.cells import cell, duration, size
+from operations.analytics.cells import SIZE_CLASSES, cell, duration, size
 from operations.analytics.charts import last_days, last_months, shortened, ticks
 from operations.analytics.engine import Engine
 from operations.analytics.sections import SECTIONS, ColumnKind
@@ -157,6 +157,63 @@ def test_terminal_report_prints_the_number_of_omitted_rows_of_a_table(run: Run) 
     assert largest[-1] == f"  further rows: {len(ATTACK_KEYS) - 2}"
 
 
+def test_html_report_contains_a_bucket_that_all_rows_of_a_table_have_only_in_the_caption(page: str) -> None:
+    captions = re.findall(r"<caption[^>]*>(Largest objects.*?)</caption>", page)
+    rows = len(ATTACK_KEYS) - 1
+    assert captions == [f"Largest objects: {rows} of {rows} rows, bucket <bdi>uploads</bdi>"]
+    assert '<th scope="col">Bucket</th>' not in page
+
+
+def test_chart_labels_contain_the_complete_titles_of_size_classes() -> None:
+    assert [shortened(each) for each in SIZE_CLASSES.values()] == list(SIZE_CLASSES.values())
+
+
+LONG_KEY = f"invoices/2026/{'measurement-' * 15}.csv"
+
+
+def long_key_report(run: Run, folder: Path, *buckets: str) -> list[str]:
+    """Return the lines of a text report about one object with a long key in each bucket."""
+    rows = []
+    for name in buckets:
+        bucket = GeneratedBucket(name)
+        bucket.upload(LONG_KEY, size=5_000, content_type="text/csv")
+        rows += bucket.items
+    _, output, _ = run(export=write_export(folder, rows))
+    return output.splitlines()
+
+
+def test_text_report_in_a_pipe_has_each_row_in_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = long_key_report(run, tmp_path, "uploads")
+    assert lines[lines.index("LARGEST OBJECTS") + 3].startswith(f"{LONG_KEY}  4.88 KiB  text/csv  ")
+
+
+def test_text_report_prints_the_bucket_once_if_all_rows_of_a_table_have_the_same_bucket(
+    run: Run, tmp_path: Path
+) -> None:
+    name = "tapstack-prod-uploads-123456789012-us-east-1"
+    lines = long_key_report(run, tmp_path, name)
+    place = lines.index("LARGEST OBJECTS")
+    assert lines[place + 1] == f"bucket {name}"
+    assert lines[place + 2].split()[:2] == ["Key", "Size"]
+
+
+def test_text_report_has_a_column_for_the_bucket_if_a_table_has_several_buckets(run: Run, tmp_path: Path) -> None:
+    lines = long_key_report(run, tmp_path, "uploads", "reports")
+    assert lines[lines.index("LARGEST OBJECTS") + 1].split()[:3] == ["Bucket", "Key", "Size"]
+
+
+def test_text_report_on_a_narrow_terminal_does_not_divide_times(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = long_key_report(run, tmp_path, f"uploads-{'a' * 40}", f"uploads-{'b' * 40}")
+    row = lines[lines.index("LARGEST OBJECTS") + 2]
+    assert re.search(r" 4.88 KiB .* \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", row)
+
+
 @pytest.mark.parametrize("rows", [0, 1])
 def test_html_report_of_a_table_with_no_row_or_one_row_is_complete(run: Run, tmp_path: Path, rows: int) -> None:
     bucket = GeneratedBucket("uploads")
@@ -269,7 +326,7 @@ def test_failed_write_of_a_report_keeps_the_earlier_file_and_prints_a_remedy(
 def test_report_of_a_missing_export_is_an_error_with_the_path_of_the_missing_file(run: Run) -> None:
     code, _, errors = run(export=Path("/nowhere"))
     assert code == 2
-    assert errors.startswith("report: /nowhere has no export: give the folder of an export")
+    assert errors.startswith("report: /nowhere does not exist: give the folder of an export")
 
 
 @pytest.mark.parametrize(
@@ -351,4 +408,4 @@ def test_charts_contain_the_last_days_and_months_without_gaps() -> None:
 
 def test_long_label_of_a_chart_bar_is_shortened_to_its_end() -> None:
     assert shortened("text/csv") == "text/csv"
-    assert shortened("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet") == "…dsheetml.sheet"
+    assert shortened("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet") == "…readsheetml.sheet"

@@ -207,6 +207,9 @@ def test_demo_prints_shell_commands_for_a_running_emulator(*, installed: bool, m
     assert [line for line in lines if line.endswith("--function indexer")] == [
         f"{operate} {tool} --function indexer" for tool in ("audit", "backfill", "redrive")
     ]
+    assert f"{operate} report --function indexer --scan" in lines
+    [statement] = [shlex.split(line)[-1] for line in lines if " sql --function indexer --scan " in line]
+    assert statement.startswith("SELECT key, ")
 
 
 IMAGE: dict[str, Any] = {"content": {"type": "image/jpeg", "width": 1200, "height": 560}}

@@ -61,6 +61,14 @@ def test_progress_bar_is_displayed_on_a_terminal(terminal: Terminal, total: int 
     assert "events sent" in stream.getvalue()
 
 
+def test_progress_bar_of_a_step_that_counts_nothing_has_no_number(terminal: Terminal) -> None:
+    with Progress(terminal).step("run queries"):
+        pass
+    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.getvalue())
+    assert text.splitlines()
+    assert not re.search(r"[━╸╺] +\d+ ", text)
+
+
 @pytest.mark.parametrize("parts", [0, 5])
 def test_progress_bar_of_a_step_with_an_unknown_total_is_full_at_its_end(
     monkeypatch: pytest.MonkeyPatch, parts: int

@@ -78,10 +78,10 @@ def test_program_whose_output_fails_exits_with_its_failure_code_and_one_line(
     assert (ended.returncode, ended.stderr) == (code, errors)
 
 
-def test_program_whose_reader_closes_the_pipe_exits_with_its_failure_code_and_one_line() -> None:
+def test_program_whose_reader_closes_the_pipe_exits_with_its_failure_code_without_a_message() -> None:
     ended = shell('"$TOOL" -c "$SCRIPT" | head -1; exit ${PIPESTATUS[0]}')
     assert (ended.returncode, ended.stdout) == (2, "0\n")
-    assert ended.stderr == "a message\n" + FAILED.format("Broken pipe")
+    assert ended.stderr == "a message\n"
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,10 @@ def without_recovery(run: Rows) -> None:
     run.aws.recovery = False
 
 
+def small_table(run: Rows) -> None:
+    run.aws.size_bytes = 7_000
+
+
 def nothing(_: Rows) -> None:
     return None
 
@@ -179,7 +183,10 @@ def nothing(_: Rows) -> None:
         ),
         (["--export"], without_recovery, "An export needs point-in-time recovery"),
         ([], nothing, "add --export (costs about $0.30), --scan or --from-export PATH"),
-        (["--from-export", "/nowhere"], nothing, "/nowhere has no export: give the folder of an export"),
+        ([], small_table, "add --export (costs less than $0.01), --scan or --from-export PATH"),
+        ([], without_bucket, "that are younger than --max-age: add --scan or --from-export PATH"),
+        (["--from-export", "/nowhere"], nothing, "/nowhere does not exist: give the folder of an export"),
+        (["--from-export", str(Path(__file__).parent)], nothing, " has no export: give the folder of an export"),
         (["--from-export", "s3://nowhere/prefix"], nothing, "cannot read s3://nowhere/prefix/manifest-summary.json"),
         (["--scan", "--name", "nothing"], nothing, "--name 'nothing': there is no query with this name"),
     ],
