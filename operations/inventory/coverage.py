@@ -163,10 +163,10 @@ def look_up_listed(aws: Aws, engine: Engine, path: Path, inventory: Inventory, *
         prefix, after = start
         listed = aws.versions(inventory.bucket, prefix=prefix, after=after, page=VERSIONS_PER_PAGE)
         settled: list[Version] = []
-        for number, each in enumerate(islice(listed, MAX_VERSIONS)):
+        for number, each in enumerate(islice(listed, MAX_VERSIONS), 1):
+            settled += [each] * (each.last_modified < limit - LONGEST_UPLOAD * (MULTIPART in each.etag))
             if number % VERSIONS_PER_PAGE == 0 and settled:
                 break
-            settled += [each] * (each.last_modified < limit - LONGEST_UPLOAD * (MULTIPART in each.etag))
         return settled
 
     ends = [(prefix, key or "") for prefix, key in zip(prefixes, last, strict=True)]

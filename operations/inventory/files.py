@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from operations.checksums import md5_digest
 from operations.errors import OperatorError
+from operations.output import quoted
 from operations.pool import map_in_order
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ class Inventory:
         if self.bucket != bucket:
             raise OperatorError(
                 f"{self.place} is the manifest of an inventory of the bucket {self.bucket!r}, not of {bucket!r}: give "
-                f"an inventory of {bucket!r}, or add --bucket {self.bucket}."
+                f"an inventory of {bucket!r}, or add --bucket {quoted(self.bucket)}."
             )
         versions = [each for each in COLUMNS if each.versions and each.name not in self.fields]
         if versioned and versions:

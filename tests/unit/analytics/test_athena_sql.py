@@ -86,6 +86,10 @@ def test_translated_query_reads_the_relation_objects_also_in_its_with_clauses(sq
             "greatest(uploaded_at, deleted_at)",
             "GREATEST(COALESCE(uploaded_at, deleted_at), COALESCE(deleted_at, uploaded_at))",
         ),
+        (
+            "greatest(key, split(key, '/')[1])",
+            "GREATEST(COALESCE(key, ELEMENT_AT(SPLIT(key, '/'), 1)), COALESCE(ELEMENT_AT(SPLIT(key, '/'), 1), key))",
+        ),
         ("least(1, size_bytes)", "LEAST(COALESCE(1, size_bytes), COALESCE(size_bytes, 1))"),
         (
             "uploaded_at AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin'",

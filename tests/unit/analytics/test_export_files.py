@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +170,19 @@ def test_rows_that_share_only_object_id_or_only_version_id_are_not_reported_as_r
     with Engine(spill=tmp_path / "spill") as engine:
         load(write_export(tmp_path, rows), engine)
         assert engine.rows("SELECT count(*) FROM objects") == [(4,)]
+
+
+class CollidingEngine(Engine):
+    """DuckDB engine in which all primary keys have the same hash value."""
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        return super().rows(sql.replace("hash(object_id, version_id)", "hash(1)"), parameters)
+
+
+def test_exported_rows_whose_hash_values_collide_are_not_repeated_rows(tmp_path: Path) -> None:
+    with CollidingEngine(spill=tmp_path / "spill") as engine:
+        load(write_export(tmp_path, ROWS), engine)
+        assert engine.rows("SELECT count(*) FROM objects") == [(len(ROWS),)]
 
 
 def test_export_folder_with_quotation_marks_in_its_path_is_loaded(tmp_path: Path) -> None:

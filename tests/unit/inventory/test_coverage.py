@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +16,14 @@ from operations.analytics.engine import Engine
 from operations.aws.errors import translated_errors
 from operations.errors import OperatorError
 from operations.inventory.compare import UNSETTLED
-from operations.inventory.coverage import Configuration, Listed, look_up_listed, read_configuration
+from operations.inventory.coverage import (
+    PAGES_BETWEEN,
+    VERSIONS_PER_PAGE,
+    Configuration,
+    Listed,
+    look_up_listed,
+    read_configuration,
+)
 from operations.inventory.files import InventoryFile
 from tests.support.inventory_tables import FakeInventory, listed, write_inventory
 from tests.support.nonempty import nonempty
@@ -55,6 +63,24 @@ class ConfiguredAws(FakeAws):
                 }
                 raise ClientError(response, "GetBucketInventoryConfiguration")
         return super().inventory_configuration(bucket, owner, identifier)
+
+
+class CountingAws(FakeAws):
+    """Fake of AWS that counts the versions that the caller reads from each listing.
+
+    Attributes:
+        read: maps the key after which a listing starts to the number of its versions.
+    """
+
+    def __init__(self, versions: list[Version]) -> None:
+        super().__init__(versions)
+        self.read: Counter[str] = Counter()
+
+    def versions(self, bucket: str, *, prefix: str = "", after: str = "", page: int = 1000) -> Iterator[Version]:
+        self.read[after] = 0
+        for each in super().versions(bucket, prefix=prefix, after=after, page=page):
+            self.read[after] += 1
+            yield each
 
 
 def read(aws: FakeAws, *prefixes: str, versioned: bool = True, inventory: FakeInventory = INVENTORY) -> Configuration:
@@ -146,6 +172,14 @@ def test_complete_inventory_lacks_no_listed_version(engine: Engine, tmp_path: Pa
     assert found.missing == ()
     assert found.versions > 1000
     assert found.text() == f"{found.versions:,} of {found.versions:,} listed versions are in the inventory"
+
+
+def test_complete_inventory_causes_one_list_request_for_each_page(engine: Engine, tmp_path: Path) -> None:
+    aws = CountingAws([version(f"{number:05}") for number in range(20_000)])
+    path = write_inventory(engine, tmp_path / "inventory.parquet", map(listed, aws.listed))
+    assert look_up_listed(aws, engine, path, INVENTORY, prefixes=[""]).missing == ()
+    assert len(aws.read) == PAGES_BETWEEN + 2
+    assert max(aws.read.values()) == VERSIONS_PER_PAGE
 
 
 def test_listed_pages_of_an_empty_bucket_contain_no_version_to_look_up(engine: Engine, tmp_path: Path) -> None:

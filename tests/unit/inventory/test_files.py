@@ -270,6 +270,7 @@ DAMAGES: list[tuple[str, Damage, str, str]] = [
     (PARQUET, lambda each: (each.folder / "manifest.checksum").unlink(), FOLDER, "has no manifest.checksum, so S3 has"),
     (PARQUET, lambda each: each.manifest.unlink(), LIST, "manifest.json is missing. Wait"),
     (PARQUET, lambda each: each.change(sourceBucket="another"), LIST, "an inventory of the bucket 'another', not of"),
+    (PARQUET, lambda each: each.change(sourceBucket="a;\x1b[2J"), LIST, r"or add --bucket \$'a;\\x1b\[2J'\."),
     (
         PARQUET,
         lambda each: each.change(files=None),

@@ -178,6 +178,7 @@ def test_numbers_in_alarm_causes_match_the_resources(config: dict[str, str]) -> 
     stream_hours = f"{mapping['maximumRecordAgeInSeconds'] // 3600} hours"
     days = f"{stack.one('Queue').inputs['messageRetentionSeconds'] // 86400} days"
     units = config.get("maxCapacity") or config.get("writeCapacity") or "100"
+    capacity = f"its {'maximum ' * ('maxCapacity' in config)}write capacity of {units} units"
     expected = {
         "function-errors": [f"retries the event {retries['maximumRetryAttempts']} times"],
         "function-throttles": [f"up to {hours}"],
@@ -194,8 +195,8 @@ def test_numbers_in_alarm_causes_match_the_resources(config: dict[str, str]) -> 
         "event-age": ["over 5 minutes", f"after {hours}"],
         "no-uploads": ["For 24 hours"],
         "no-audit": ["For 168 hours"],
-        "table-write-capacity": [f"capacity of {units} units", "80%", "5 minutes"],
-        "index-write-capacity": [f"capacity of {units} units", "80%", "5 minutes"],
+        "table-write-capacity": [capacity, "80%", "5 minutes"],
+        "index-write-capacity": [capacity, "80%", "5 minutes"],
     }
     for purpose, parts in nonempty(expected.items()):
         cause = described(purpose, config).cause
