@@ -118,12 +118,41 @@ def _date_diff(function: exp.DateDiff) -> exp.Expression:
 
 
 def _at_time_zone(expression: exp.AtTimeZone) -> exp.Expression:
-    """Reject `column AT TIME ZONE zone`: for a time without a zone, DuckDB assumes this zone, and Trino UTC."""
-    column, zone = expression.this, expression.args["zone"]
-    if isinstance(column, exp.Column) and zone.name.upper() != "UTC":
-        name, to = column.sql(dialect=DUCKDB), zone.sql(dialect=DUCKDB)
+    """Reject `time AT TIME ZONE zone` if DuckDB and Trino return different times.
+
+    For a time without a zone, DuckDB assumes this zone, and Trino assumes UTC.
+    """
+    time, zone = expression.this.unnest(), expression.args["zone"]
+    has_zone = _has_zone(time)
+    if has_zone:
+        return expression
+    if has_zone is False and not isinstance(time, exp.AtTimeZone):
+        if zone.name.upper() == "UTC":
+            return expression
+        name, to = time.sql(dialect=DUCKDB), zone.sql(dialect=DUCKDB)
         raise OperatorError(f"columns contain times in UTC: write {name} AT TIME ZONE 'UTC' AT TIME ZONE {to}")
-    return expression
+    raise OperatorError(
+        f"{expression.sql(dialect=DUCKDB)} returns different times in DuckDB and Athena: convert a column directly, as "
+        "in uploaded_at AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin', or run the query without --athena"
+    )
+
+
+def _has_zone(time: exp.Expr) -> bool | None:
+    """Return whether a time has a time zone in DuckDB; None if the expression does not show it."""
+    time = time.unnest()
+    if isinstance(time, exp.AtTimeZone):
+        inner = _has_zone(time.this)
+        return None if inner is None else not inner
+    if _is_zoned(time):
+        return True
+    return None if any(map(_is_zoned, time.walk())) or time.find(exp.AtTimeZone, exp.Anonymous) else False
+
+
+def _is_zoned(time: exp.Expr) -> bool:
+    """Return whether an expression is the current time, or a cast to a time with a time zone."""
+    cast = isinstance(time, exp.Cast) and time.is_type(exp.DataType.Type.TIMESTAMPTZ)
+    now = isinstance(time, exp.Anonymous) and time.name.lower() == "now"
+    return cast or now or isinstance(time, exp.CurrentTimestamp | exp.UnixToTime)
 
 
 def _extreme(function: exp.Greatest | exp.Least) -> exp.Expression:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from operations.analytics.engine_errors import translated_errors
 from operations.aws.errors import is_denied
 from operations.errors import OperatorError
 from operations.inventory.compare import UNSETTLED
-from operations.output import count, visible
+from operations.output import count, quoted, visible
 from operations.pool import map_in_order
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ VERSIONS_PER_PAGE, MAX_VERSIONS = 1000, 10_000
 """Number of versions per page, and maximum number of versions to list until one is old enough for the inventory."""
 MULTIPART = "-"
 """Part of the ETag of a multipart upload. S3 lists the time at which such an upload started, not its completion."""
+LONGEST_UPLOAD = timedelta(days=7)
+"""Maximum duration of a multipart upload in the check. The stack's bucket aborts longer uploads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +127,8 @@ def read_configuration(
     if not all(each.startswith(found.filter) for each in prefixes):
         raise OperatorError(
             f"{name} has a filter, so {inventory.place} has only keys with the prefix {found.filter!r}: compare "
-            f"these keys with --prefix {found.filter}, or remove the filter and use the next inventory, or run audit "
-            "without --from-inventory."
+            f"these keys with --prefix {quoted(found.filter)}, or remove the filter and use the next inventory, or run "
+            "audit without --from-inventory."
         )
     if versioned and values.get("IncludedObjectVersions") == "Current":
         raise OperatorError(
@@ -163,7 +166,7 @@ def look_up_listed(aws: Aws, engine: Engine, path: Path, inventory: Inventory, *
         for number, each in enumerate(islice(listed, MAX_VERSIONS)):
             if number % VERSIONS_PER_PAGE == 0 and settled:
                 break
-            settled += [each] * (each.last_modified < limit and MULTIPART not in each.etag)
+            settled += [each] * (each.last_modified < limit - LONGEST_UPLOAD * (MULTIPART in each.etag))
         return settled
 
     ends = [(prefix, key or "") for prefix, key in zip(prefixes, last, strict=True)]

@@ -91,6 +91,12 @@ def test_translated_query_reads_the_relation_objects_also_in_its_with_clauses(sq
             "uploaded_at AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin'",
             "AT_TIMEZONE(AT_TIMEZONE(uploaded_at, 'UTC'), 'Europe/Berlin')",
         ),
+        ("max(uploaded_at) AT TIME ZONE 'UTC'", "AT_TIMEZONE(MAX(uploaded_at), 'UTC')"),
+        (
+            "(uploaded_at::TIMESTAMPTZ) AT TIME ZONE 'Europe/Berlin'",
+            "AT_TIMEZONE((CAST(uploaded_at AS TIMESTAMP WITH TIME ZONE)), 'Europe/Berlin')",
+        ),
+        ("now() AT TIME ZONE 'Europe/Berlin'", "AT_TIMEZONE(NOW(), 'Europe/Berlin')"),
         ("regexp_replace(key, 'a', 'b', 'g')", "REGEXP_REPLACE(key, 'a', 'b')"),
     ],
 )
@@ -143,6 +149,19 @@ def test_translated_query_defines_the_relation_under_an_unused_name() -> None:
         (
             "SELECT uploaded_at AT TIME ZONE 'Europe/Berlin' FROM objects",
             "write uploaded_at AT TIME ZONE 'UTC' AT TIME ZO",
+        ),
+        ("SELECT (uploaded_at) AT TIME ZONE 'Europe/Berlin' FROM objects", "write uploaded_at AT TIME ZONE 'UTC' AT"),
+        (
+            "SELECT date_trunc('day', uploaded_at) AT TIME ZONE 'Europe/Berlin' FROM objects",
+            r"write DATE_TRUNC\('DAY', uploaded_at\) AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin'",
+        ),
+        (
+            "SELECT max(uploaded_at AT TIME ZONE 'UTC') AT TIME ZONE 'Europe/Berlin' FROM objects",
+            r"MAX\(.* returns different times in DuckDB and Athena: .* or run the query without --athena",
+        ),
+        (
+            "SELECT uploaded_at AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin' AT TIME ZONE 'UTC' FROM objects",
+            "returns different times in DuckDB and Athena",
         ),
         ("SELECT regexp_replace(key, 'a', 'b') FROM objects", "regexp_replace replaces only the first match in DuckDB"),
         ("SELECT regexp_replace(key, 'a', 'b', 'gi') FROM objects", "add the option 'g', or run the query without"),

@@ -80,6 +80,13 @@ def test_inventory_filter_is_refused_unless_it_includes_all_prefixes_of_the_audi
     )
 
 
+def test_filter_of_an_inventory_is_quoted_for_a_shell_in_the_remedy() -> None:
+    aws = ConfiguredAws({"IncludedObjectVersions": "All", "Filter": {"Prefix": "a b/$(x)\x1b"}})
+    with pytest.raises(OperatorError) as error:
+        read(aws)
+    assert "compare these keys with --prefix $'a b/$(x)\\x1b', or remove" in str(error.value)
+
+
 def test_inventory_configuration_with_current_versions_is_refused_if_the_bucket_has_versioning() -> None:
     aws = ConfiguredAws({"IncludedObjectVersions": "Current"})
     with pytest.raises(OperatorError, match="'indexer' of the bucket 'uploads' includes only current versions, but"):
@@ -154,11 +161,13 @@ def test_listed_pages_detect_missing_earlier_versions_and_delete_markers(engine:
     assert found.example() == "the inventory lacks a/000  v0"
 
 
-def test_recent_versions_and_multipart_uploads_are_not_looked_up(engine: Engine, tmp_path: Path) -> None:
-    young = version("0", seconds=LAST_SETTLED_SECOND + 1)
-    multipart = version("1", etag="e-3")
-    assert look_up(engine, tmp_path, [young, multipart, *BUCKET], BUCKET).missing == ()
-    old = version("0", seconds=LAST_SETTLED_SECOND)
+@pytest.mark.parametrize(("etag", "latest"), [("e", LAST_SETTLED_SECOND), ("e-3", LAST_SETTLED_SECOND - 7 * 86_400)])
+def test_recent_versions_and_multipart_uploads_of_the_week_before_are_not_looked_up(
+    engine: Engine, tmp_path: Path, etag: str, latest: int
+) -> None:
+    young = version("0", etag=etag, seconds=latest + 1)
+    assert look_up(engine, tmp_path, [young, *BUCKET], BUCKET).missing == ()
+    old = version("0", etag=etag, seconds=latest)
     assert look_up(engine, tmp_path, [old, *BUCKET], BUCKET).missing == (old,)
 
 

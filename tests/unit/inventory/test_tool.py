@@ -270,6 +270,22 @@ def test_inventory_that_lacks_versions_of_its_last_48_hours_causes_no_finding(au
         assert document["inventory"]["too_young"] == (each is young)
 
 
+def test_old_version_with_a_row_that_the_inventory_lacks_causes_a_finding_if_it_is_not_looked_up(audit: Audits) -> None:
+    upload = version("multipart.txt", etag="e-3", seconds=int((CREATED - timedelta(days=5) - START).total_seconds()))
+    audit.aws.listed = [*VERSIONS, upload]
+    rows = [typed(each) for each in [*ROWS, row(upload, **OBJECT)]]
+    export = write_export(audit.folder / "part", rows, exportTime=f"{CREATED:%Y-%m-%dT%H:%M:%S.000Z}")
+    document = audit.json(f"--from-inventory={audit.inventory.root}", f"--from-export={export}")
+    assert document["inventory"]["lacking"] == 0
+    [finding] = document["settings"]
+    assert finding["problem"].startswith("the inventory lacks 1 version that existed 48 hours before its creation")
+
+
+def test_missing_inventory_configuration_of_the_upload_bucket_causes_one_finding(audit: Audits) -> None:
+    audit.aws.inventory = None
+    assert [each["remedy"] for each in audit.json("--from-inventory")["settings"]] == ["run: pulumi up --refresh"]
+
+
 def test_audit_from_an_inventory_omits_a_difference_that_does_not_exist_anymore(audit: Audits) -> None:
     audit.aws.rows = [*ROWS, row(VERSIONS[5], **OBJECT)]
     assert ("missing", "missing.txt") not in found(audit.json(*audit.paths))
@@ -290,6 +306,13 @@ def test_audit_from_an_inventory_prints_the_price_and_exports_the_rows_of_the_in
     assert {name: started[name] for name in wanted} == wanted
     price = "exporting the rows of 2026-02-05T01:00:00Z: 3.00 GB, which costs about $0.30 in us-east-1\n"
     assert audit.errors.index(price) > audit.errors.index("inventory of 2026-02-05T01:00:00Z: 2 files")
+
+
+def test_rows_are_exported_at_a_whole_second_because_exports_have_no_milliseconds(audit: Audits) -> None:
+    later = CREATED + timedelta(hours=1)
+    write_inventory(audit.folder / "s3" / LOG_BUCKET, VERSIONS, created=later + timedelta(milliseconds=250))
+    audit.json("--from-inventory")
+    assert [each["time"] for each in audit.aws.started] == [later]
 
 
 def test_export_of_the_inventory_time_is_reused_from_the_cache_and_from_s3(audit: Audits) -> None:
