@@ -256,7 +256,7 @@ def _add_capacity(items: _Items, load: Load, settings: StackSettings) -> None:
             units = (write_units(size) + content) * load.per_day * DAYS
             name = f"DynamoDB {part} writes"
             items.add(f"{part}_writes", name, table.write_requests, units, f"{units:,.0f} on-demand write units")
-        reads = f"your queries cost {table.read_requests.dollars:g} $ per million read units; not included"
+        reads = f"your queries cost ${table.read_requests.dollars:g} per million read units; not included"
         items.add("table_reads", "DynamoDB reads", table.read_requests, 0, reads)
         return
     for kind, price, provisioned in (

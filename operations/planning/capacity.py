@@ -21,7 +21,7 @@ from operations.planning.estimates import (
     simulate,
 )
 from operations.planning.options import capacity_settings, load_from_options
-from operations.planning.savings import Saving, describe_savings, savings, savings_as_json
+from operations.planning.savings import Saving, describe_savings, savings, savings_as_json, signed_dollars
 from operations.planning.scenario import ON_DEMAND, overloaded
 from operations.planning.table import ALL
 from operations.tool import FINDINGS, OK
@@ -145,7 +145,7 @@ class CapacityTool:
                     each.name,
                     _format_seconds(each.outcome.delay(1.0)),
                     f"{each.outcome.wasted_share:.1%}",
-                    f"{self._difference(each):+,.2f} $",
+                    signed_dollars(self._difference(each)),
                 )
                 for each in self._changes
             ]

@@ -51,20 +51,20 @@ class CostTool:
         return OK
 
     def lines(self) -> list[str]:
-        items = columns([(item.name, f"{item.dollars:>10,.2f} $", item.quantity) for item in self._items])
+        items = columns([(item.name, f"${item.dollars:,.2f}".rjust(11), item.quantity) for item in self._items])
         return [*items, *(f"note: {note}" for note in self._notes), *describe_savings(self._savings)]
 
     def summary(self) -> str:
         other = PROVISIONED if self._settings.on_demand else ON_DEMAND
-        dollars = f"{total(self._items):,.2f} $ a month in {prices.REGION}"
+        dollars = f"${total(self._items):,.2f} a month in {prices.REGION}"
         cheaper = f"; for a constant load, provisioned capacity is cheaper above {self._break_even:,.0f} files a day"
         at_break_even = replace(self._load, per_day=self._break_even)
         if overloaded(at_break_even, replace(self._settings, billing=PROVISIONED, max_capacity=None)):
             cheaper = ""
         return (
             f"cost: {dollars} for {self._load.per_day:,.0f} files a day, including the "
-            f"storage of {self._months} months of rows (with {other} capacity: {self._other_mode:,.2f} ${cheaper}); "
-            f"S3 Metadata tables instead of this stack: {self._s3_metadata:,.2f} $ plus their storage"
+            f"storage of {self._months} months of rows (with {other} capacity: ${self._other_mode:,.2f}{cheaper}); "
+            f"S3 Metadata tables instead of this stack: ${self._s3_metadata:,.2f} plus their storage"
         )
 
     def document(self) -> dict[str, Any]:

@@ -72,6 +72,11 @@ def savings(load: Load, settings: StackSettings, *, months: int = MONTHS, free_t
     return [saving for saving in found if saving in best or len(_changed(settings, saving.settings)) == 1]
 
 
+def signed_dollars(amount: float) -> str:
+    """Return an amount in US dollars with its sign, such as `-$116.13`."""
+    return f"{'-' if amount < 0 else '+'}${abs(amount):,.2f}"
+
+
 def describe_savings(found: list[Saving]) -> list[str]:
     """Return the savings as lines of a table; no lines if there are none."""
     if not found:
@@ -79,8 +84,8 @@ def describe_savings(found: list[Saving]) -> list[str]:
     rows = [
         (
             each.change + f" ({each.condition})" * bool(each.condition),
-            f"{each.dollars:,.2f} $",
-            f"-{each.difference:,.2f} $",
+            f"${each.dollars:,.2f}",
+            signed_dollars(-each.difference),
         )
         for each in found
     ]

@@ -68,7 +68,7 @@ def read_until_kept(process: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.usefixtures("default_signals")
-def test_demo_indexes_the_samples_and_keeps_its_emulator_until_ctrl_c() -> None:
+def test_demo_indexes_the_samples_and_keeps_its_emulator_until_ctrl_c(tmp_path: Path) -> None:
     with demo("--keep") as process:
         output = read_until_kept(process)
         endpoint = re.findall(r"^endpoint: (http://127\.0\.0\.1:\d+)$", output, re.MULTILINE)[0]
@@ -76,7 +76,7 @@ def test_demo_indexes_the_samples_and_keeps_its_emulator_until_ctrl_c() -> None:
         with urllib.request.urlopen(health, timeout=10) as response:  # noqa: S310  the endpoint above, which is http
             assert response.status == 200
         # The same demo is used for both checks, because it takes several seconds of CPU time.
-        check_printed_commands(output.splitlines())
+        check_printed_commands(output.splitlines(), tmp_path / "cache")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
         assert (process.returncode, errors) == (0, "")
@@ -86,19 +86,25 @@ def test_demo_indexes_the_samples_and_keeps_its_emulator_until_ctrl_c() -> None:
     assert [path.name for path in SAMPLES if f"samples/{path.name}" not in output] == []
 
 
-def check_printed_commands(lines: list[str]) -> None:
-    """Check that the commands that the demo prints work behind a proxy, and after the deletion of an object."""
+def check_printed_commands(lines: list[str], cache: Path) -> None:
+    """Check that the commands that the demo prints work behind a proxy, and after the deletion of an object.
+
+    Args:
+        lines: the output of the demo.
+        cache: new folder for the cache of the operators' tools.
+    """
     exports = [line for line in lines if line.startswith("  export ")]
     bucket = next(line.split()[-1] for line in lines if line.startswith("  bucket_name"))
     delete = f"import boto3; boto3.client('s3').delete_object(Bucket='{bucket}', Key='samples/empty.txt')"
     commands = [f'{sys.executable} -c "{delete}"']
     commands += [line for line in lines if line.startswith("  ") and sys.executable in line]
-    assert len(commands) == 5
+    assert len(commands) == 7
+    proxies = {"HTTP_PROXY": UNUSED_PROXY, "http_proxy": UNUSED_PROXY}
     for each in nonempty(commands):
         done = subprocess.run(  # noqa: S603  the demo's own commands
             ["/bin/sh", "-c", "\n".join([*exports, each])],
             cwd="/",
-            env={"PATH": os.environ["PATH"], "HTTP_PROXY": UNUSED_PROXY, "http_proxy": UNUSED_PROXY},
+            env={"PATH": os.environ["PATH"], "TAPSTACK_CACHE": str(cache), **proxies},
             capture_output=True,
             text=True,
             check=False,

@@ -299,9 +299,9 @@ def test_each_price_has_a_source_page_and_a_month() -> None:
 
 def test_cost_tool_prints_the_items_and_their_sum(run: Command) -> None:
     assert run("cost", "--per-day", "50000") == 0
-    [summed] = re.findall(r"^cost: ([\d,.]+) \$ a month in us-east-1 for 50,000 files a day", run.lines[-1])
+    [summed] = re.findall(r"^cost: \$([\d,.]+) a month in us-east-1 for 50,000 files a day", run.lines[-1])
     [at] = [number for number, line in enumerate(run.lines) if line.startswith("cheaper configuration")]
-    amounts = [float(line.split(" $ ")[0].split()[-1].replace(",", "")) for line in run.lines[: at - 2]]
+    amounts = [float(line.split(" $")[1].split()[0].replace(",", "")) for line in run.lines[: at - 2]]
     assert sum(amounts) == pytest.approx(float(summed), abs=0.1)
     assert run.lines[at - 2] == (
         "note: the list prices were read between 2025-11 and 2026-09, and not compared with AWS's live price list"
