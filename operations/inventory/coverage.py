@@ -85,7 +85,7 @@ class Listed:
     def text(self) -> str:
         """Return the result of the check as a part of a sentence."""
         if not self.versions:
-            return "no listed version is old enough to be in the inventory"
+            return "S3 listed no version that is old enough for the inventory"
         found = self.versions - len(self.missing)
         return f"{found:,} of {count(self.versions, 'listed version')} are in the inventory"
 

@@ -165,11 +165,12 @@ class Snapshotter:
             with progress.step("look up listed versions"):
                 listed = look_up_listed(self._aws, engine, path, inventory, prefixes=prefixes)
             completeness = f"completeness of the inventory: {found.text()}; {listed.text()}"
-            progress.note(completeness)
-            if listed.missing:
-                progress.note(listed.example())
             if found.values is None:
                 notes.append(f"note: {completeness}")
+            else:
+                progress.note(completeness)
+            if listed.missing:
+                progress.note(listed.example())
             if empty:
                 notes.append(
                     f"note: the inventory has {count(len(empty), 'data file')} without rows, such as {empty[0].name}"

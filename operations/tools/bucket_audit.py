@@ -115,7 +115,7 @@ class BucketAudit:
             progress.note(f"confirming {count(comparison.differing, 'possible difference')}")
             self.audit.confirm(comparison, progress)
         for difference in snapshots.differences:
-            self._settings.add("inventory", difference, f"run: tapstack adopt {self.name} --inventory")
+            self._settings.add("inventory", difference, f"run: tapstack adopt {self.name} --inventory --apply")
         if number := max(self.audit.report.unlisted, len(snapshots.listed.missing)):
             problem = (
                 f"the inventory lacks {count(number, 'version')} that existed 48 hours before its creation. If it "

@@ -184,7 +184,7 @@ def test_complete_inventory_causes_one_list_request_for_each_page(engine: Engine
 
 def test_listed_pages_of_an_empty_bucket_contain_no_version_to_look_up(engine: Engine, tmp_path: Path) -> None:
     found = look_up(engine, tmp_path, [], [])
-    assert found.text() == "no listed version is old enough to be in the inventory"
+    assert found.text() == "S3 listed no version that is old enough for the inventory"
     assert look_up(engine, tmp_path, BUCKET[:5], []).missing == tuple(BUCKET[:5])
 
 

@@ -221,6 +221,7 @@ def test_inventory_that_lacks_old_versions_without_rows_causes_a_finding_without
     reason = "its configuration was not read, because the bucket has no configuration 'indexer'"
     note = f"note: completeness of the inventory: {reason}; {len(rest)} of 7 listed versions are in the inventory"
     assert note in document["notes"]
+    assert "completeness" not in audit.errors
     assert f"the inventory lacks {without_rows[0].key}  {without_rows[0].version_id}\n" in audit.errors
 
 
@@ -250,9 +251,9 @@ def test_inventory_configuration_of_an_existing_bucket_is_compared_only_for_an_i
     written = write_inventory(audit.folder / "s3" / LOG_BUCKET, VERSIONS[:2], bucket="reports")
     document = audit.json("--bucket=reports", "--from-inventory")
     assert [each["problem"].partition(" 'indexer' ")[2] for each in document["settings"]] == [problem] * bool(problem)
-    assert [each["remedy"] for each in document["settings"]] == ["run: tapstack adopt reports --inventory"] * bool(
-        problem
-    )
+    assert [each["remedy"] for each in document["settings"]] == [
+        "run: tapstack adopt reports --inventory --apply"
+    ] * bool(problem)
     document = audit.json("--bucket=reports", f"--from-inventory={written.folder}", f"--from-export={audit.export}")
     assert document["settings"] == []
 
