@@ -233,7 +233,10 @@ def test_audit_repairs_a_null_version_that_was_replaced_without_event(operations
         assert find_and_repair("stale")["deleted_by"] == "tapstack:audit"
 
 
-def test_parallel_listing_returns_the_same_versions_as_the_paginator(operations: OperationsStack) -> None:
+def test_parallel_listing_returns_the_same_versions_as_the_paginator(
+    target: AwsTarget, operations: OperationsStack
+) -> None:
+    needs(target, Capability.LIST_FROM_ANY_KEY)
     index, aws = operations.index, Aws.connect()
     prefix = index.key("listed/")
     names = ["a b/c+d%2B.txt", "é/\u5831\U0001f680.txt", "x/tab\tand?&#.txt", "x/\ue000", "x/\U00010000"]
