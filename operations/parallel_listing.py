@@ -277,7 +277,7 @@ class Ranges:
 
 
 def _after_prefix(key: str, length: int) -> str:
-    """Return a string that follows all keys that begin with the first `length` + 1 characters of a key.
+    """Return a string that S3 lists after all keys with a prefix: the first `length` + 1 characters of a key.
 
     Returns:
         The prefix with its last character replaced by the next code point; empty if there is no such string.

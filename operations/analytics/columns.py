@@ -178,7 +178,7 @@ COLUMNS = (
 
 
 def exported_columns() -> str:
-    """Return the column list of a SELECT from a DynamoDB export. It contains the columns that are row attributes."""
+    """Return the column list of a SELECT from a DynamoDB export: all columns except for the calculated ones."""
     return ", ".join(f"{each.exported} AS {each.name}" for each in COLUMNS if each.path)
 
 

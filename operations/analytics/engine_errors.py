@@ -24,7 +24,7 @@ VALUES = (
 )
 FUNCTIONS = "https://duckdb.org/docs/stable/sql/functions/overview lists DuckDB's functions"
 DELETED = "Another process deleted the cached rows: start the tool again"
-MEMORY = f"Increase the limit with --memory, such as --memory 4GB, or set {CACHE_VARIABLE} to a larger disk"
+MEMORY = f"Increase the limit with --memory, such as --memory 4GB, or set {CACHE_VARIABLE} to a folder on a larger disk"
 DAMAGED = "A file in the cache may be damaged: delete the cache with `tapstack cache clear`, and start the tool again"
 READ_ONLY = "A query can only read the relation objects. It cannot read files or URLs, or load extensions"
 REMEDIES = (

@@ -80,10 +80,10 @@ def _check(engine: Engine, rows: Path, expected: int, folder: Path) -> None:
     sql = "SELECT count(*), count(object_id), count(version_id), max(schema_version)"
     [(found, objects, versions, schema)] = engine.rows(f"{sql} FROM {parquet(rows)}")
     if found != expected:
-        raise OperatorError(f"{folder} has {found:,} rows, but its manifest states {expected:,}.")
+        raise OperatorError(f"{folder} has {found:,} rows, but its manifest states {expected:,}: {AGAIN}.")
     if min(objects, versions) < found:
         raise OperatorError(
-            f"{folder} has rows without object_id and version_id: it is not an export of a stack's table."
+            f"{folder} has rows without object_id or version_id: it is not an export of a stack's table."
         )
     if schema is not None and schema > SCHEMA_VERSION:
         raise OperatorError(

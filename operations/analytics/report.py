@@ -212,7 +212,7 @@ def check_filters(run: Query, filters: Filters, *, time: str, relation: str = "m
         )
     if filters.since and filters.since > datetime.fromisoformat(time):
         raise OperatorError(
-            f"--since {time_text(filters.since)}: the rows are of the time {time}, which is earlier. Use an earlier "
+            f"--since {time_text(filters.since)}: this time is later than the time of the rows, {time}. Use an earlier "
             "time, or read newer rows with --max-age 0"
         )
 

@@ -78,7 +78,7 @@ def _table_lines(table: Table, width: int) -> list[str]:
         )
     for row in table.rows:
         grid.add_row(*(Text(cell(row[heading.name], heading.kind)) for heading in table.headings))
-    # Rich calculates the display width of wide characters. This console writes no colors and no control characters.
+    # Rich also aligns wide characters, such as Japanese. The arguments switch off colors and control characters.
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as captured:
         console.print(grid)

@@ -26,7 +26,8 @@ CSV, PARQUET, ORC = "CSV", "Parquet", "ORC"
 AGAIN = "Download the inventory again, or use another inventory"
 FILE_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
 """Matches permitted names of data files. Wildcards are not permitted, because DuckDB would read several files."""
-CONFIGURE = "Change the inventory configuration of the bucket, and use the next inventory"
+CONFIGURE = "In the inventory configuration of the bucket"
+NEXT = "Then use the next inventory that S3 writes"
 VERIFIERS = 2
 """Number of threads that calculate the checksums of data files."""
 
@@ -151,8 +152,8 @@ class Inventory:
                 )
         if name == ORC:
             raise OperatorError(
-                f"{place} is the manifest of an inventory in the format ORC, which this tool cannot read. {CONFIGURE}: "
-                f"choose the format {PARQUET} (or {CSV})."
+                f"{place} is the manifest of an inventory in the format ORC, which this tool cannot read. {CONFIGURE}, "
+                f"choose the format {PARQUET} (or {CSV}). {NEXT}."
             )
         if name not in (CSV, PARQUET):
             raise OperatorError(
@@ -208,12 +209,13 @@ class Inventory:
             names = ", ".join(each.csv for each in versions)
             raise OperatorError(
                 f"{self.place} is the manifest of an inventory without {names}: it lists only the current versions of "
-                f"objects, but the bucket {bucket!r} has versioning. {CONFIGURE}: include all versions."
+                f"objects, but the bucket {bucket!r} has versioning. {CONFIGURE}, include all versions. "
+                f"{NEXT}."
             )
         if missing := [each.csv for each in COLUMNS if each.required and each.name not in self.fields]:
             raise OperatorError(
                 f"{self.place} is the manifest of an inventory without {', '.join(missing)}, which the comparison "
-                f"requires. {CONFIGURE}: add the optional fields Size, LastModifiedDate and ETag."
+                f"requires. {CONFIGURE}, add the optional fields Size, LastModifiedDate and ETag. {NEXT}."
             )
 
 

@@ -212,7 +212,7 @@ def _check(inventory: Inventory, engine: Engine, target: Path) -> int:
         [(rows, foreign, incomplete)] = engine.rows(f"{sql} FROM {parquet(target)}", [inventory.bucket])
     if foreign:
         raise OperatorError(
-            f"the files of {inventory.place} have {count(foreign, 'row')} of other buckets than {inventory.bucket!r}. "
+            f"the files of {inventory.place} have {count(foreign, 'row')} of buckets other than {inventory.bucket!r}. "
             f"{AGAIN}."
         )
     if incomplete:

@@ -115,7 +115,7 @@ def repeated(object_id: str) -> str:
         (change_summary(exportType="INCREMENTAL_EXPORT"), "manifest-summary.json", "the type 'INCREMENTAL_EXPORT'"),
         (lambda export: (export / "manifest-summary.json").unlink(), "_started", "is in progress or has failed"),
         (replace_part(packed(ROW, ROW, "{")), "data", "cannot read the rows"),
-        (replace_part(packed(ROW, ROW, '{"Item":{"name":{"S":"x"}}}')), "", "rows without object_id and version_id"),
+        (replace_part(packed(ROW, ROW, '{"Item":{"name":{"S":"x"}}}')), "", "rows without object_id or version_id"),
         (replace_part(packed(ROW, ROW, ROW.replace('"a"', '"b"'))), FIRST, r"contains the row a\?versionId=v 2 times"),
         (
             replace_part(packed(repeated("uploads/1"), ROW, repeated("uploads/4"))),

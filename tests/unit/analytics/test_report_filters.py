@@ -35,7 +35,7 @@ def engine(export: Path) -> Iterator[Engine]:
 
 NO_BUCKET = "no row has this bucket. The buckets with rows are: uploads, archive"
 PREFIXES = "begins with this text. Top-level prefixes with objects are"
-OTHER_TIME = f"the rows are of the time {EXPORT_TIME}, which is earlier. Use an earlier time, or read newer rows"
+OTHER_TIME = f"this time is later than the time of the rows, {EXPORT_TIME}. Use an earlier time, or read newer rows"
 
 
 @pytest.mark.parametrize(

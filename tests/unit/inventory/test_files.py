@@ -259,7 +259,7 @@ DAMAGES: list[tuple[str, Damage, str, str]] = [
     (CSV, change_text(TIME, b"infinity"), LIST, "have 1 row without key, time, size or ETag"),
     (CSV, row_with_fewer_fields, DATA, "cannot read .*Expected Number of Columns: 12 Found: 2"),
     (CSV, key_that_is_not_utf8, DATA, "cannot read .*decoded value is invalid UTF8"),
-    (CSV, row_of_another_bucket, LIST, "have 1 row of other buckets than 'uploads'"),
+    (CSV, row_of_another_bucket, LIST, "have 1 row of buckets other than 'uploads'"),
     (CSV, row_without_size, LIST, "have 1 row without key, time, size or ETag"),
     (
         PARQUET,
