@@ -91,7 +91,7 @@ class Cache:
         except OSError as error:
             raise OperatorError(
                 f"the cache folder {folder} cannot be used: {error.strerror}. Set "
-                f"{CACHE_VARIABLE} to a folder that you can write"
+                f"{CACHE_VARIABLE} to a folder that you can write to"
             ) from error
         if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
             raise OperatorError(
@@ -202,7 +202,7 @@ class Cache:
     def _error(self, error: OSError) -> OperatorError:
         return OperatorError(
             f"cannot write to the cache folder {self.folder}: {error.strerror}. Set {CACHE_VARIABLE} to a folder "
-            "that you can write, on a disk with enough space"
+            "that you can write to, on a disk with enough space"
         )
 
 

@@ -78,9 +78,9 @@ class Comparison(Counts):
     def __iter__(self) -> Iterator[DifferingKey]:
         """Yield the object keys with possible differences in key order. Only one iteration can be active at a time."""
         for key, group in groupby(self._differing(), key=lambda each: each[0]):
-            facts = {version_id: tuple(rest) for _, version_id, *rest in group}
-            heads, unlisted = (frozenset(each for each, values in facts.items() if values[place]) for place in (0, 1))
-            yield DifferingKey(key=key, versions=frozenset(facts), heads=heads, unlisted=unlisted)
+            flags = {version_id: tuple(rest) for _, version_id, *rest in group}
+            heads, unlisted = (frozenset(each for each, values in flags.items() if values[place]) for place in (0, 1))
+            yield DifferingKey(key=key, versions=frozenset(flags), heads=heads, unlisted=unlisted)
 
     def notes(self) -> list[str]:
         """Return notes for the user about versions that were not compared, and about a large number of differences."""

@@ -119,7 +119,7 @@ def test_unwritable_cache_folder_is_an_error_with_the_remedy(tmp_path: Path) -> 
     with (
         mock.patch("tempfile.mkdtemp", side_effect=full),
         pytest.raises(
-            OperatorError, match=r"Read-only file system\. Set TAPSTACK_CACHE to a folder that you can write"
+            OperatorError, match=r"Read-only file system\. Set TAPSTACK_CACHE to a folder that you can write to"
         ),
         cache.temporary(),
     ):

@@ -449,7 +449,7 @@ def test_cache_folder_that_cannot_be_created_is_an_error(run: Rows, tmp_path: Pa
     run.cache = tmp_path / "file"
     run.cache.write_text("")
     assert run("sql", SUM, "--scan") == 2
-    assert "cannot be used: File exists. Set TAPSTACK_CACHE to a folder that you can write" in run.errors
+    assert "cannot be used: File exists. Set TAPSTACK_CACHE to a folder that you can write to" in run.errors
 
 
 def test_full_disk_during_a_download_is_an_error_with_the_cache_folder_and_a_remedy(
