@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,10 +84,10 @@ class Engine:
             files: the Parquet files with the rows of the view.
             writable: path of the file that `write_parquet` will write; None for no file.
         """
-        permitted = ", ".join(map(literal, [*files, *([writable] if writable else [])]))
+        permitted = [*files, *([writable] if writable else [])]
         with translated_errors():
             self.connection.execute(f"CREATE VIEW objects AS SELECT * FROM {parquet(*files)}")  # noqa: S608  the SQL of a view cannot have parameters
-            self.connection.execute(f"SET allowed_paths = [{permitted}]")
+            self.connection.execute(f"SET allowed_paths = {literals(permitted)}")
             self._lock()
 
     def check(self, sql: str) -> None:
@@ -190,6 +190,11 @@ def literal(value: Path | str) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
+def literals(paths: Iterable[Path]) -> str:
+    """Return paths as an SQL list of literals."""
+    return f"[{', '.join(map(literal, paths))}]"
+
+
 def parquet(*paths: Path, options: str = "") -> str:
     """Return a call of DuckDB's function `read_parquet` as SQL text.
 
@@ -199,7 +204,7 @@ def parquet(*paths: Path, options: str = "") -> str:
         paths: the files.
         options: further arguments of the function; the text begins with a comma.
     """
-    return f"read_parquet([{', '.join(map(literal, paths))}], hive_partitioning = false{options})"
+    return f"read_parquet({literals(paths)}, hive_partitioning = false{options})"
 
 
 def _query(sql: str) -> str:

@@ -15,7 +15,7 @@ from operations.analytics.columns import (
     exported_columns,
     item_type,
 )
-from operations.analytics.engine import literal, parquet
+from operations.analytics.engine import literal, literals, parquet
 from operations.analytics.engine_errors import translated_errors
 from operations.analytics.export_files import AGAIN, DATA, LONGEST_LINE, Export, data_paths
 from operations.errors import OperatorError
@@ -73,7 +73,7 @@ def _exported(paths: Sequence[Path], item: str) -> str:
     """
     types = f"columns = {{'Item': '{item}'}}, maximum_object_size = {LONGEST_LINE}"
     options = f"format = 'newline_delimited', compression = 'gzip', {types}, hive_partitioning = false, filename = true"
-    return f"read_json([{', '.join(map(literal, paths))}], {options})"
+    return f"read_json({literals(paths)}, {options})"
 
 
 def _check(engine: Engine, rows: Path, expected: int, folder: Path) -> None:

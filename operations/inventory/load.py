@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambda_code.events import NULL_VERSION
-from operations.analytics.engine import literal, parquet
+from operations.analytics.engine import literal, literals, parquet
 from operations.analytics.engine_errors import translated_errors
 from operations.errors import OperatorError
 from operations.inventory.files import AGAIN, COLUMNS, CSV, VERIFIERS, Inventory, InventoryColumn
@@ -85,8 +85,7 @@ def _numbers_of_rows(paths: Sequence[Path], engine: Engine) -> list[int]:
     """Return the number of rows of each Parquet file, from the metadata in the file."""
     if not paths:
         return []
-    files = ", ".join(map(literal, paths))
-    found = dict(engine.rows(f"SELECT file_name, num_rows FROM parquet_file_metadata([{files}])"))  # noqa: S608  paths
+    found = dict(engine.rows(f"SELECT file_name, num_rows FROM parquet_file_metadata({literals(paths)})"))  # noqa: S608  the SQL text contains only quoted paths
     return [found[str(path)] for path in paths]
 
 
@@ -106,10 +105,9 @@ def _check_types(inventory: Inventory, paths: Sequence[Path], engine: Engine) ->
     """Raise an OperatorError if a Parquet file lacks a column, or has a column of another type."""
     if not paths:
         return
-    files = ", ".join(map(literal, paths))
     kinds = "concat_ws(' ', type, coalesce(converted_type, regexp_extract(logical_type, '^[A-Za-z]+')))"
     # The names are compared in lower case, because DuckDB ignores the case of column names.
-    sql = f"SELECT file_name, lower(name), {kinds} FROM parquet_schema([{files}])"  # noqa: S608  paths
+    sql = f"SELECT file_name, lower(name), {kinds} FROM parquet_schema({literals(paths)})"  # noqa: S608  the SQL text contains only quoted paths
     found = {(path, name): kind for path, name, kind in engine.rows(sql)}
     wanted = [each for each in COLUMNS if each.name in inventory.fields]
     for path, column in product(paths, wanted):
@@ -131,7 +129,7 @@ def _lost_rows(inventory: Inventory, numbers: dict[Path, int], engine: Engine, r
     place, expected = inventory.place, sum(numbers.values())
     for path, number in numbers.items():
         with translated_errors(f"read {path}"):
-            [(found,)] = engine.rows(f"SELECT count(*) FROM ({_query(inventory, [path])})")  # noqa: S608  see _query
+            [(found,)] = engine.rows(f"SELECT count(*) FROM ({_query(inventory, [path])})")  # noqa: S608  the SQL text contains only quoted paths
         if found != number:
             place, expected, rows = str(path), number, found
             break
@@ -161,8 +159,7 @@ def _query(inventory: Inventory, paths: Sequence[Path]) -> str:
         # The SQL text contains positions instead of field names, because the names in a manifest are untrusted.
         types = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(inventory.schema)))
         form = "header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"', compression = 'gzip'"
-        files = ", ".join(map(literal, paths))
-        source = f"read_csv([{files}], {form}, columns = {{{types}}}, hive_partitioning = false)"
+        source = f"read_csv({literals(paths)}, {form}, columns = {{{types}}}, hive_partitioning = false)"
     else:
         source = parquet(*paths)
     return f"SELECT {columns} FROM {source}"  # noqa: S608  the SQL text contains only quoted paths

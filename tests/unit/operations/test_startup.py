@@ -44,27 +44,32 @@ def test_start_with_an_old_version_of_python_prints_one_line_and_exits_with_2(
     assert capsys.readouterr().err == f"operations: Python 3.11 or later is required, and this is Python {text}\n"
 
 
-def test_start_without_a_package_prints_one_line_and_exits_with_2(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("module", "code", "line"),
+    [
+        pytest.param(
+            "import no_such_package.module",
+            2,
+            "the package no_such_package is not installed: run pip install -r requirements.txt",
+            id="missing package",
+        ),
+        pytest.param("raise KeyboardInterrupt", 130, "interrupted", id="interruption"),
+    ],
+)
+def test_start_that_fails_during_the_imports_prints_one_line_and_exits(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    module: str,
+    code: int,
+    line: str,
 ) -> None:
-    (tmp_path / "some_command.py").write_text("import no_such_package.module")
+    (tmp_path / "some_command.py").write_text(module)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(SystemExit) as ended:
         start("operations", "some_command", packages="requirements.txt")
-    assert ended.value.code == 2
-    error = "the package no_such_package is not installed: run pip install -r requirements.txt"
-    assert capsys.readouterr().err == f"operations: {error}\n"
-
-
-def test_interruption_of_the_start_prints_one_line_and_exits_with_130(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    (tmp_path / "interrupted_command.py").write_text("raise KeyboardInterrupt")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        start("operations", "interrupted_command", packages="requirements.txt")
-    assert ended.value.code == 130
-    assert capsys.readouterr().err == "operations: interrupted\n"
+    assert ended.value.code == code
+    assert capsys.readouterr().err == f"operations: {line}\n"
 
 
 def test_start_raises_the_import_error_of_a_missing_module_of_the_project() -> None:
